@@ -1,0 +1,49 @@
+# Everything a person or CI runs. `make` alone says what there is.
+SHELL := /bin/bash
+PY := .venv/bin/python
+UV := .venv/bin/uv pip
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench nightly docs clean
+
+help:  ## say what there is
+	@grep -hE '^[a-z%-]+[a-z0-9%-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/.done  ## make .venv with the locked dependencies
+
+.venv/.done: requirements.lock pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tidings needs Python 3.11 or newer; python3 here is $$(python3 --version)"; exit 1; }
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "this Python has no venv module; install it first, on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "installing the locked dependencies into .venv (once)"
+	@test -x $(PY) || python3 -m venv .venv
+	@$(PY) -m pip install -q 'uv==0.13.9'
+	@$(UV) sync -q --python $(PY) --require-hashes requirements.lock
+	@$(UV) install -q --python $(PY) --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup  ## one campaign from segment to measured effect, on seeded customers, in a minute
+	@$(PY) -m tidings.cli.main demo
+
+test: setup  ## the whole suite
+	@$(PY) -m pytest -q -n 2 tests
+
+check: setup  ## lint, types, import order, module sizes, banned calls
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(PY) -m pytest -q tests/house
+
+bench: setup  ## ratios against a baseline of the same run
+	@$(PY) benchmarks/run.py
+
+nightly: setup  ## the long runs: 2,000 kills on each database
+	@$(PY) -m pytest -q -m nightly tests
+
+docs: setup  ## write docs/reference/ from the models
+	@$(PY) -m tidings.cli.main docs --write docs/reference
+
+shown-%: setup  ## claim, command, figure for each point of an issue, e.g. make shown-02
+	@$(PY) tests/shown/shown_$*.py
+
+clean:  ## remove what can be made again
+	@rm -rf .venv .tidings dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

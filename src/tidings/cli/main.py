@@ -1,0 +1,110 @@
+"""The command group: names, one-line helps and where each command lives; errors become sentences here."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tidings import __version__
+
+# name: (module, one-line help). The module has a `command` made by click or typer; it is imported when called.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("tidings.cli.init", "Start a workspace in a folder."),
+    "new": ("tidings.cli.new", "Write a valid definition to start from."),
+    "check": ("tidings.cli.check", "Check every definition; say all problems with their place."),
+    "migrate": ("tidings.cli.migrate", "Bring the store up to date; says first what it will do."),
+    "import": ("tidings.cli.importing", "Read customers, events or a test from a file."),
+    "segment": ("tidings.cli.segment", "Count and show the members of a segment."),
+    "plan": ("tidings.cli.plan", "Show what a campaign would do: people, arms, refusals, cost."),
+    "preview": ("tidings.cli.preview", "Render a campaign's message for one customer."),
+    "run": ("tidings.cli.run", "Run a campaign: show the plan, ask, enrol and send."),
+    "pause": ("tidings.cli.pause", "Stop sending a run, or everything."),
+    "resume": ("tidings.cli.resume", "Go on with a paused run."),
+    "in-doubt": ("tidings.cli.in_doubt", "List or resolve messages that may or may not have gone out."),
+    "verify": ("tidings.cli.verify", "Recompute the ledger and check that its sums agree."),
+    "serve": ("tidings.cli.serve", "Run the tracker and the sender."),
+    "report": ("tidings.cli.report", "Say what a campaign caused, with intervals."),
+    "demo": ("tidings.cli.demo", "One campaign from segment to effect on seeded customers."),
+    "docs": ("tidings.cli.docs", "Write the reference pages from the models."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows every command by name and help, and imports one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of a campaign's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command, or None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for an unknown one, name the nearest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            ctx.fail(f'there is no command "{args[0]}".{hint}')
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command table without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tidings")
+def app() -> None:
+    """Marketing automation as code: segments, campaigns and flows in YAML, measured honestly."""
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 ok, 1 problem found, 2 usage, 3 refused by policy."""
+    sys.exit(execute(argv))
+
+
+def execute(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every expected error is one clear sentence, no traceback."""
+    from tidings.errors import DefinitionErrors, TidingsError
+
+    try:
+        result: Any = app.main(args=argv, prog_name="tidings", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.Abort:
+        click.echo("\nstopped; nothing more was done", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except DefinitionErrors as error:
+        for problem in error.problems:
+            click.echo(problem.render() + "\n", err=True)
+        click.echo(error.message, err=True)
+        return error.exit_code
+    except TidingsError as error:
+        click.echo(f"error: {error.message}", err=True)
+        if error.what_to_do:
+            click.echo(f"  {error.what_to_do}", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("\nstopped; what was done so far is kept", err=True)
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""YAML to typed, located definitions: loader, phrases, kinds, references, diagnostics."""

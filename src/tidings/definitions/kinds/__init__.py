@@ -1,0 +1,1 @@
+"""The kinds of definition, each a frozen dataclass that one file becomes."""

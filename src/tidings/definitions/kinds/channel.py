@@ -1,0 +1,30 @@
+"""A channel binding: adapter, sender, rate and secrets by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tidings.definitions.values import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One file of channels/: the file name is what `via` says.
+
+    `kind` is email, sms or fax; `options` are the adapter's own (declared by it), `secrets` maps
+    an option to the NAME of an environment variable.
+    """
+
+    id: str
+    title: str
+    path: str
+    adapter: str
+    kind: str = "email"
+    sender: str = ""
+    reply_to: str = ""
+    connections: int = 8
+    rate_per_second: Decimal | None = None
+    cost: Money | None = None
+    options: tuple[tuple[str, str | int | Decimal | bool], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()

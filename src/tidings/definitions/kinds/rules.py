@@ -1,0 +1,141 @@
+"""The files of config/: workspace, policies, attributes and events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from decimal import Decimal
+
+from tidings.definitions.values import Share
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where one environment keeps its data and how it delivers; `outbox` True writes files instead of sending.
+
+    `store` is a URL, or the name of an environment variable that holds one (`store_from`).
+    """
+
+    name: str
+    store: str = ""
+    store_from: str = ""
+    outbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """config/workspace.yaml: who we are, our clock, our salt, our environments."""
+
+    id: str
+    title: str
+    zone: str
+    salt: str
+    currency: str
+    public_url: str = "http://127.0.0.1:8200"
+    country: str | None = None
+    locale: str = "en"
+    clock: str = "embedded"
+    postal_address: str = ""
+    dialect: int = 1
+    environments: tuple[Environment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What messages are for: its class, consent, cap and default holdout.
+
+    `message_class`: marketing, service, transactional or survey. `consent`: `required` or `not needed`.
+    """
+
+    name: str
+    message_class: str
+    consent: str = "required"
+    holdout: Share | None = None
+    in_doubt: str = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """config/policies.yaml. `global_control` is drawn before any campaign and stands outside all of them."""
+
+    purposes: tuple[Purpose, ...]
+    global_control: Share = Share(0)
+    drift_share: Share = Share(1000)
+    drift_people: int = 50
+    expires_after_hours: int = 24
+    quiet_from: time | None = None
+    quiet_until: time | None = None
+
+    def purpose(self, name: str) -> Purpose | None:
+        """Return the purpose of that name, or None."""
+        return next((purpose for purpose in self.purposes if purpose.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute of a customer: text, number, money, date, instant, yes/no (`flag`) or a list of texts.
+
+    `lowest` and `highest` bound numbers, `values` closes a text or a list, `was` names it before a rename,
+    `personal` says what erasure does: erase, hash or keep.
+    """
+
+    name: str
+    type: str
+    title: str = ""
+    currency: str | None = None
+    values: tuple[str, ...] = ()
+    lowest: Decimal | None = None
+    highest: Decimal | None = None
+    history: bool = False
+    was: str | None = None
+    personal: str = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """config/attributes.yaml."""
+
+    attributes: tuple[Attribute, ...] = ()
+
+    def get(self, name: str) -> Attribute | None:
+        """Return the attribute of that name, or None."""
+        return next((one for one in self.attributes if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class EventProperty:
+    """A property of an event: text, number, money, date or flag."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something customers do. `revenue` names the money property that is its amount (kept in its own column)."""
+
+    name: str
+    title: str = ""
+    properties: tuple[EventProperty, ...] = ()
+    revenue: str | None = None
+    returns: str | None = None
+
+    def property(self, name: str) -> EventProperty | None:
+        """Return the property of that name, or None."""
+        return next((one for one in self.properties if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """config/events.yaml. The built-in responses need no declaration."""
+
+    events: tuple[Event, ...] = ()
+
+    def get(self, name: str) -> Event | None:
+        """Return the event of that name, or None."""
+        return next((one for one in self.events if one.name == name), None)
+
+
+BUILT_IN_RESPONSES = ["sent", "delivered", "bounced", "opened", "clicked", "replied", "answered", "registered", "attended", "redeemed", "unsubscribed", "spam_reported", "converted"]
+
+FIXED_COLUMNS = ("key", "email", "phone", "fax", "locale", "zone", "country", "account")

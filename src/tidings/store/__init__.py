@@ -1,0 +1,1 @@
+"""All tables, connections, migrations, and the differences between SQLite and PostgreSQL."""

@@ -1,0 +1,96 @@
+"""Links, raw hits, classified responses, touches, conversions and results of tests run elsewhere."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from tidings.store.tables.base import Json, Key, instant, key, metadata, number, reference, text
+
+links = sa.Table(
+    "links",
+    metadata,
+    key(),
+    reference("run_id", "runs.id", index=True),
+    text("variant", nullable=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    text("url"),
+    sa.UniqueConstraint("run_id", "variant", "position"),
+)
+
+# Raw: what came over the wire, never deleted or judged here. `spool_key` makes draining idempotent.
+hits = sa.Table(
+    "hits",
+    metadata,
+    key(),
+    text("spool_key", unique=True),
+    text("kind"),
+    text("method"),
+    reference("message_id", "messages.id", nullable=True, index=True),
+    text("url", nullable=True),
+    instant("at"),
+    instant("received_at"),
+    text("network", nullable=True, personal="erase"),
+    text("user_agent", nullable=True, personal="erase"),
+    sa.Column("detail", Json, nullable=True, info={"personal": "erase"}),
+)
+
+# Classified: a judgement on a hit under a rule version; can be made again from the hits at any time.
+responses = sa.Table(
+    "responses",
+    metadata,
+    key(),
+    reference("hit_id", "hits.id", nullable=True),
+    text("kind"),
+    text("judged"),
+    text("reason", nullable=True),
+    number("rule_version"),
+    reference("customer_id", "customers.id", nullable=True, index=True),
+    reference("message_id", "messages.id", nullable=True, index=True),
+    instant("at"),
+    sa.UniqueConstraint("hit_id", "kind"),
+    sa.CheckConstraint("judged IN ('human', 'machine', 'unknown')", name="judged"),
+)
+
+touches = sa.Table(
+    "touches",
+    metadata,
+    key(),
+    text("channel"),
+    text("campaign", nullable=True),
+    reference("customer_id", "customers.id", nullable=True, index=True),
+    reference("message_id", "messages.id", nullable=True),
+    text("kind"),
+    instant("at"),
+    number("cost", nullable=True),
+    text("currency", nullable=True),
+    text("dedupe_key", unique=True),
+)
+
+conversions = sa.Table(
+    "conversions",
+    metadata,
+    key(),
+    text("goal"),
+    text("goal_version"),
+    reference("event_id", "events.id"),
+    reference("customer_id", "customers.id", index=True),
+    reference("enrolment_id", "enrolments.id", nullable=True, index=True),
+    instant("at"),
+    number("amount", nullable=True),
+    text("currency", nullable=True),
+    sa.UniqueConstraint("goal", "goal_version", "event_id", "enrolment_id"),
+)
+
+# Outcomes of a test run elsewhere (`kind: experiment`): one row an enrolment and metric.
+# Money is `value` in minor units with its currency; everything else a plain number.
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("enrolment_id", Key, sa.ForeignKey("enrolments.id"), primary_key=True),
+    sa.Column("metric", sa.Text, primary_key=True),
+    text("phase"),
+    sa.Column("value", sa.Double, nullable=False),
+    text("currency", nullable=True),
+    sa.CheckConstraint("phase IN ('before', 'after')", name="phase"),
+    sqlite_with_rowid=False,
+)

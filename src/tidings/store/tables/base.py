@@ -1,0 +1,53 @@
+"""What every table is built from: one MetaData, key and instant columns, the personal mark.
+
+Instants are integers of microseconds since 1970 in UTC (`tidings.clock.to_micros`), money is integer
+minor units beside its currency, JSON is `JSON` (binary on PostgreSQL). Each column that can hold personal data
+says in `info["personal"]` what erasure does with it: erase, hash or keep.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives a rowid alias only to a column declared exactly INTEGER.
+Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+
+def key() -> sa.Column[int]:
+    """Return an integer primary key that is never used twice."""
+    return sa.Column("id", Key, primary_key=True, autoincrement=True)
+
+
+def instant(name: str, *, nullable: bool = False, **more: Any) -> sa.Column[int]:
+    """Return a column of microseconds since 1970 in UTC."""
+    return sa.Column(name, sa.BigInteger, nullable=nullable, **more)
+
+
+def reference(name: str, target: str, *, nullable: bool = False, **more: Any) -> sa.Column[int]:
+    """Return a foreign key column to `table.column`."""
+    return sa.Column(name, Key, sa.ForeignKey(target), nullable=nullable, **more)
+
+
+def text(name: str, *, nullable: bool = False, personal: str | None = None, **more: Any) -> sa.Column[str]:
+    """Return a text column; `personal` says what erasure does with it."""
+    info = {"personal": personal} if personal else {}
+    return sa.Column(name, sa.Text, nullable=nullable, info=info, **more)
+
+
+def number(name: str, *, nullable: bool = False, **more: Any) -> sa.Column[int]:
+    """Return a 64-bit integer column."""
+    return sa.Column(name, sa.BigInteger, nullable=nullable, **more)

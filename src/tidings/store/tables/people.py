@@ -1,0 +1,201 @@
+"""Customers, their attributes, events, consents and suppressions."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from tidings.store.tables.base import Json, Key, instant, key, metadata, number, reference, text
+
+customers = sa.Table(
+    "customers",
+    metadata,
+    key(),
+    text("key", unique=True, personal="hash"),
+    number("u"),
+    text("email", nullable=True, personal="erase"),
+    text("phone", nullable=True, personal="erase"),
+    text("fax", nullable=True, personal="erase"),
+    # Keyed hashes of the normalised addresses: the gate joins suppressions on them without reading an address.
+    text("email_hash", nullable=True, personal="hash", index=True),
+    text("phone_hash", nullable=True, personal="hash"),
+    text("fax_hash", nullable=True, personal="hash"),
+    text("locale", nullable=True),
+    text("zone", nullable=True),
+    text("country", nullable=True),
+    text("account", nullable=True, personal="erase", index=True),
+    instant("created_at"),
+    instant("tombstoned_at", nullable=True),
+    sqlite_autoincrement=True,
+)
+
+# The 1:1 table `customer_attributes` is made by the vocabulary migrator; list attributes stand here.
+customer_lists = sa.Table(
+    "customer_lists",
+    metadata,
+    sa.Column("customer_id", Key, sa.ForeignKey("customers.id"), primary_key=True),
+    sa.Column("attribute", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True, info={"personal": "erase"}),
+    sqlite_with_rowid=False,
+)
+
+attribute_changes = sa.Table(
+    "attribute_changes",
+    metadata,
+    key(),
+    reference("customer_id", "customers.id", index=True),
+    text("attribute"),
+    text("value", nullable=True, personal="erase"),
+    instant("changed_at"),
+    text("source"),
+)
+
+# What the vocabulary migrator has applied: one row a column of customer_attributes.
+vocabulary_columns = sa.Table(
+    "vocabulary_columns",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    text("type"),
+    text("currency", nullable=True),
+    sa.Column("hidden", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
+)
+
+event_names = sa.Table(
+    "event_names",
+    metadata,
+    key(),
+    text("name", unique=True),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    key(),
+    reference("name_id", "event_names.id"),
+    reference("customer_id", "customers.id", nullable=True),
+    text("visitor", nullable=True, personal="hash"),
+    instant("occurred_at"),
+    instant("received_at"),
+    text("source"),
+    text("dedupe_key"),
+    # Net, in minor units: the property that config/events.yaml names as revenue.
+    number("amount", nullable=True),
+    text("currency", nullable=True),
+    sa.Column("properties", Json, nullable=True, info={"personal": "erase"}),
+    sa.UniqueConstraint("source", "dedupe_key"),
+    sa.CheckConstraint("customer_id IS NOT NULL OR visitor IS NOT NULL", name="subject"),
+    sa.Index("ix_events_customer", "customer_id", "name_id", "occurred_at", "amount"),
+    sa.Index("ix_events_name", "name_id", "occurred_at"),
+    sqlite_autoincrement=True,
+)
+
+event_items = sa.Table(
+    "event_items",
+    metadata,
+    sa.Column("event_id", Key, sa.ForeignKey("events.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    text("item"),
+    text("name", nullable=True),
+    sa.Column("quantity", sa.Numeric(18, 6, asdecimal=True), nullable=False),
+    number("price"),
+    sqlite_with_rowid=False,
+)
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    key(),
+    reference("customer_id", "customers.id"),
+    text("channel"),
+    text("purpose"),
+    text("topic", nullable=True),
+    text("state"),
+    text("basis"),
+    text("source"),
+    text("artifact", nullable=True),
+    instant("at"),
+    instant("received_at"),
+    sa.CheckConstraint("state IN ('granted', 'withdrawn', 'pending')", name="state"),
+    sa.Index("ix_consents_latest", "customer_id", "channel", "purpose", "at", "id"),
+    sqlite_autoincrement=True,
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    key(),
+    text("channel"),
+    text("address_hash", personal="hash"),
+    text("reason"),
+    text("source"),
+    instant("at"),
+    instant("lifted_at", nullable=True),
+    sa.CheckConstraint("reason IN ('bounce', 'complaint', 'manual', 'erased')", name="reason"),
+    sa.Index(
+        "uq_suppressions_open",
+        "address_hash",
+        "channel",
+        unique=True,
+        sqlite_where=sa.text("lifted_at IS NULL"),
+        postgresql_where=sa.text("lifted_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+imports = sa.Table(
+    "imports",
+    metadata,
+    key(),
+    text("mapping"),
+    text("file"),
+    text("fingerprint"),
+    text("state"),
+    number("rows_done", default=0),
+    sa.Column("counts", Json, nullable=False),
+    instant("started_at"),
+    instant("updated_at"),
+    sa.CheckConstraint("state IN ('running', 'interrupted', 'finished')", name="state"),
+    sa.UniqueConstraint("mapping", "fingerprint"),
+)
+
+segment_runs = sa.Table(
+    "segment_runs",
+    metadata,
+    key(),
+    text("segment", index=True),
+    text("definition_hash"),
+    instant("as_of"),
+    number("members"),
+    number("entered"),
+    number("left"),
+    instant("finished_at"),
+)
+
+segment_members = sa.Table(
+    "segment_members",
+    metadata,
+    key(),
+    text("segment"),
+    reference("customer_id", "customers.id"),
+    instant("valid_from"),
+    instant("valid_to", nullable=True),
+    sa.Index("ix_segment_members_history", "segment", "valid_from"),
+    sa.Index(
+        "uq_segment_members_open",
+        "segment",
+        "customer_id",
+        unique=True,
+        sqlite_where=sa.text("valid_to IS NULL"),
+        postgresql_where=sa.text("valid_to IS NULL"),
+    ),
+)
+
+scores = sa.Table(
+    "scores",
+    metadata,
+    sa.Column("score", sa.Text, primary_key=True),
+    sa.Column("customer_id", Key, sa.ForeignKey("customers.id"), primary_key=True),
+    sa.Column("value", sa.Double, nullable=False),
+    text("model"),
+    instant("scored_at"),
+    sqlite_with_rowid=False,
+)
