@@ -33,11 +33,11 @@ check: setup  ## lint, types, import order, module sizes, banned calls
 	@.venv/bin/lint-imports
 	@$(PY) -m pytest -q tests/house
 
-bench: setup  ## ratios against a baseline of the same run
+bench: setup  ## ratios to a baseline of the same run
 	@$(PY) benchmarks/run.py
 
 nightly: setup  ## the long runs: 2,000 kills on each database
-	@$(PY) -m pytest -q -m nightly tests
+	@$(PY) -m pytest -q -m nightly --timeout 7200 tests
 
 docs: setup  ## write docs/reference/ from the models
 	@$(PY) -m tidings.cli.main docs --write docs/reference

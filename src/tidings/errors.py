@@ -45,9 +45,18 @@ class Problem:
         width = max(len(str(number)) for number, _ in self.source)
         lines = [head]
         lines += [f"  {number:>{width}} | {text}" for number, text in self.source]
-        caret = " " * (display_width(self.source[-1][1], self.at.column - 1)) + "^" * self.at.length
+        caret = self._caret(self.source[-1][1])
         lines.append(f"  {' ' * width} | {caret}{' ' + self.hint if self.hint else ''}")
         return "\n".join(lines)
+
+    def _caret(self, line: str) -> str:
+        """Return the caret under the place in a line, as wide as the signs above it are shown."""
+        start = self.at.column - 1
+        # Where something is missing the place lies beyond the end of the line; where a line is cut, far beyond.
+        before, marked = line[:start].ljust(min(start, 80)), line[start:][: self.at.length]
+        # A tab is as wide as the one above it.
+        room = "".join(sign if sign == "\t" else " " * display_width(sign) for sign in before)
+        return room + "^" * max(display_width(marked) + self.at.length - len(marked), 1)
 
     def as_json(self) -> dict[str, object]:
         """Return the problem with the stable keys of `tidings check --json`."""
@@ -62,13 +71,11 @@ class Problem:
         }
 
 
-def display_width(text: str, characters: int) -> int:
-    """Return how many terminal cells the first `characters` of `text` take (wide CJK signs take two)."""
+def display_width(text: str) -> int:
+    """Return how many cells of a terminal a text takes: wide CJK signs take two, combining marks none."""
     from unicodedata import combining, east_asian_width
 
-    return sum(
-        0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in text[:characters]
-    )
+    return sum(0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
 class TidingsError(Exception):

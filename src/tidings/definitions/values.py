@@ -130,8 +130,10 @@ class TextMatch:
 
 
 class DateRelation(StrEnum):
-    """How a date stands to now. In calendar days: `in the last 30 days` is today − 30 … today,
-    `more than 30 days ago` is before today − 30, so the two never overlap and leave no gap.
+    """How a date stands to now.
+
+    In calendar days `in the last 30 days` is today − 30 … today and `more than 30 days ago` is before
+    today − 30, so the two never overlap and leave no gap.
     """
 
     MORE_THAN_AGO = "more than … ago"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidings.definitions.conditions import Condition
 from tidings.definitions.values import Duration, LocalTime, Money, Share, Test
@@ -46,7 +46,7 @@ class Goal:
     with_: tuple[tuple[str, Test], ...] = ()
     worth: str | None = None
     counts: str = "first"
-    at: Position | None = None
+    at: Position | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

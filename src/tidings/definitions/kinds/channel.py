@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tidings.definitions.values import Money
+from tidings.errors import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,8 @@ class Channel:
     """One file of channels/: the file name is what `via` says.
 
     `kind` is email, sms or fax; `options` are the adapter's own (declared by it), `secrets` maps
-    an option to the NAME of an environment variable.
+    an option to the NAME of an environment variable. `places` says where the adapter, each option and
+    each secret stand in the file.
     """
 
     id: str
@@ -28,3 +30,8 @@ class Channel:
     cost: Money | None = None
     options: tuple[tuple[str, str | int | Decimal | bool], ...] = ()
     secrets: tuple[tuple[str, str], ...] = ()
+    places: tuple[tuple[str, Position], ...] = field(default=(), compare=False, repr=False)
+
+    def place(self, name: str) -> Position:
+        """Return where `adapter`, an option or a secret stands; the start of the file when nothing is known."""
+        return dict(self.places).get(name, Position(self.path))

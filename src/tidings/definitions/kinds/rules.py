@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import time
 from decimal import Decimal
 
 from tidings.definitions.values import Share
@@ -63,8 +62,6 @@ class Policies:
     drift_share: Share = Share(1000)
     drift_people: int = 50
     expires_after_hours: int = 24
-    quiet_from: time | None = None
-    quiet_until: time | None = None
 
     def purpose(self, name: str) -> Purpose | None:
         """Return the purpose of that name, or None."""
@@ -104,10 +101,14 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class EventProperty:
-    """A property of an event: text, number, money, date or flag."""
+    """A property of an event: text, number, money, date or flag.
+
+    `currency` is that of a money property; None means the workspace's.
+    """
 
     name: str
     type: str
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,22 @@ class Events:
         return next((one for one in self.events if one.name == name), None)
 
 
-BUILT_IN_RESPONSES = ["sent", "delivered", "bounced", "opened", "clicked", "replied", "answered", "registered", "attended", "redeemed", "unsubscribed", "spam_reported", "converted"]
+BUILT_IN_RESPONSES = [
+    "sent",
+    "delivered",
+    "bounced",
+    "opened",
+    "clicked",
+    "replied",
+    "answered",
+    "registered",
+    "attended",
+    "redeemed",
+    "unsubscribed",
+    "spam_reported",
+    "converted",
+]
+# Those that this version records, so that segments and goals can ask for them; the others are names kept for later.
+RECORDED_RESPONSES = ("sent", "opened", "clicked", "unsubscribed")
 
 FIXED_COLUMNS = ("key", "email", "phone", "fax", "locale", "zone", "country", "account")

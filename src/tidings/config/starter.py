@@ -1,0 +1,82 @@
+"""The workspace that `tidings init` copies: packed into the wheel, else the root of the repository."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import unicodedata
+from pathlib import Path
+
+from tidings.definitions.files import WORKSPACE_FILE
+from tidings.definitions.syntax import spelled
+from tidings.errors import UsageError
+
+FOLDERS = ("segments", "campaigns", "flows", "templates", "channels", "config")
+_GITIGNORE = """\
+# Data, keys and messages of the development environment.
+.tidings/
+.env
+*.rejects.csv
+__pycache__/
+"""
+
+
+def starter_root() -> Path:
+    """Return the folder that holds the starter's six folders."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "starter", package.parents[1]):
+        if (folder / WORKSPACE_FILE).is_file():
+            return folder
+    raise UsageError(
+        "this installation of tidings has no starter workspace", what_to_do="install it again from its wheel"
+    )
+
+
+def copy_starter(target: Path) -> list[str]:
+    """Copy the starter into an empty or new folder, with a salt, an id and a title of its own.
+
+    Returns the paths written. Raises UsageError when something stands there already or cannot be written.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target} is not empty", what_to_do="name a new folder; nothing was written")
+    source = starter_root()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for folder in FOLDERS:
+            shutil.copytree(
+                source / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+            )
+        workspace = target / WORKSPACE_FILE
+        workspace.write_text(
+            personalised(workspace.read_text(encoding="utf-8"), target.resolve().name), encoding="utf-8"
+        )
+        (target / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or "it cannot be written"
+        raise UsageError(
+            f"{target} cannot be written: {reason.lower()}", what_to_do="name another folder"
+        ) from error
+    return sorted(path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
+
+
+def personalised(text: str, folder: str, salt: str | None = None) -> str:
+    """Return the starter's workspace file with the title and id of a folder and a salt that nobody else has."""
+    title = re.sub(r"[\s_-]+", " ", folder).strip() or "Workspace"
+    values = {
+        "workspace": spelled(title[:1].upper() + title[1:]),
+        "id": identifier(folder),
+        "salt": salt or secrets.token_hex(16),
+    }
+    for key, value in values.items():
+        line = re.search(rf"(?m)^{key}: .*?(?P<comment> +#.*)?$", text)
+        if line:
+            text = f"{text[: line.start()]}{key}: {value}{line['comment'] or ''}{text[line.end() :]}"
+    return text
+
+
+def identifier(folder: str) -> str:
+    """Return an id of lower-case Latin letters, digits and - for any name of a folder."""
+    plain = unicodedata.normalize("NFKD", folder).encode("ascii", "ignore").decode().lower()
+    found = re.sub(r"[^a-z0-9]+", "-", plain).strip("-").lstrip("0123456789-")[:60].strip("-")
+    return found or "shop"

@@ -1,0 +1,113 @@
+"""What a plan stands for, as a hash: every definition, template byte and rule that a campaign depends on.
+
+Places in files and comments take no part; every value does. The same definitions give the same hash on every
+machine and in every process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from tidings import __version__
+from tidings.definitions.references import segment_references
+from tidings.definitions.workspace import Definitions
+from tidings.errors import Position, UsageError
+
+
+def definition_hash(definitions: Definitions, campaign_id: str) -> str:
+    """Return the SHA-256 (hex) of everything that decides what a campaign does.
+
+    That is the campaign, its segments with all they refer to, its channels, policies, attributes, events, the
+    bytes of its template folder, the workspace's clock, currency and salt, and the engine's major version.
+    Raises UsageError when there is no such campaign.
+    """
+    campaign = definitions.campaigns.get(campaign_id)
+    if campaign is None:
+        raise UsageError(f'there is no campaign "{campaign_id}"', what_to_do="see campaigns/ for the names")
+    names = [*campaign.to.segments, *campaign.to.except_]
+    names += [one.segment for one in segment_references(campaign.to.where)]
+    content = {
+        "engine": __version__.split(".", maxsplit=1)[0],
+        "workspace": canonical(definitions.workspace),
+        "campaign": canonical(campaign),
+        "segments": {
+            name: canonical(definitions.segments[name]) for name in needed_segments(definitions, names)
+        },
+        "channels": {name: canonical(definitions.channels[name]) for name in campaign.via},
+        "policies": canonical(definitions.policies),
+        "attributes": canonical(definitions.attributes),
+        "events": canonical(definitions.events),
+        "templates": template_hashes(definitions, campaign.send),
+    }
+    return _sha256(content)
+
+
+def policy_hash(definitions: Definitions) -> str:
+    """Return the SHA-256 (hex) of config/policies.yaml as it is understood."""
+    return _sha256(canonical(definitions.policies))
+
+
+def needed_segments(definitions: Definitions, names: list[str]) -> list[str]:
+    """Return the segments of these names and all that they refer to, sorted."""
+    needed: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        segment = definitions.segments[name]
+        waiting += [one.segment for one in segment_references((*segment.where, *segment.except_))]
+    return sorted(needed)
+
+
+def template_hashes(definitions: Definitions, folder: str) -> dict[str, str]:
+    """Return the SHA-256 of every file of a message's folder by its path in the workspace, read now."""
+    prefix = f"templates/{folder}/"
+    root = Path(definitions.root)
+    return {
+        path: hashlib.sha256((root / path).read_bytes()).hexdigest()
+        for path in sorted(definitions.templates)
+        if path.startswith(prefix)
+    }
+
+
+def canonical(value: Any) -> Any:
+    """Return a definition as plain JSON values; dataclasses carry their class, places are left out.
+
+    Raises TypeError for anything that is no definition.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        found: dict[str, Any] = {"is": type(value).__name__}
+        for field in fields(value):
+            part = getattr(value, field.name)
+            if field.compare and not isinstance(part, Position):
+                found[field.name] = canonical(part)
+        return found
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, Decimal):
+        # 1.0 and 1.00 are the same number, and 1E+1 the same as 10.
+        return {"decimal": f"{value.normalize():f}"}
+    if isinstance(value, (datetime, date, time)):
+        return {"time": value.isoformat()}
+    if isinstance(value, Mapping):
+        return {str(key): canonical(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [canonical(part) for part in value]
+    raise TypeError(f"{type(value).__name__} is no part of a definition")
+
+
+def _sha256(content: Any) -> str:
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,206 @@
+"""A workspace folder to definitions: every problem of every file in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tidings.definitions.composing import compose
+from tidings.definitions.context import (
+    MOST_PROBLEMS,
+    AnyName,
+    Context,
+    TooManyProblems,
+    Unreadable,
+    Vocabulary,
+)
+from tidings.definitions.files import (
+    ATTRIBUTES_FILE,
+    EVENTS_FILE,
+    POLICIES_FILE,
+    WORKSPACE_FILE,
+    Listing,
+    list_files,
+    read_file,
+)
+from tidings.definitions.kinds.importing import Import
+from tidings.definitions.kinds.rules import Attributes, Events
+from tidings.definitions.nodes import Node
+from tidings.definitions.opening import check_first_key
+from tidings.definitions.readers import (
+    attributes,
+    campaign,
+    channel,
+    events,
+    importing,
+    policies,
+    segment,
+    workspace,
+)
+from tidings.definitions.references import check_circles, check_experiments
+from tidings.definitions.source import SourceFile
+from tidings.definitions.workspace import Definitions
+from tidings.errors import DefinitionErrors, Position, Problem
+
+T = TypeVar("T")
+
+
+def load(root: Path) -> Definitions:
+    """Return the definitions of a workspace folder.
+
+    Raises DefinitionErrors with all problems when there is any; warnings alone do not keep it from loading.
+    """
+    definitions, problems = check(root)
+    if definitions is None:
+        raise DefinitionErrors(problem for problem in problems if problem.severity == "error")
+    return definitions
+
+
+def check(root: Path) -> tuple[Definitions | None, list[Problem]]:
+    """Return the definitions (None when there is an error) and every problem, sorted by file and line."""
+    reading = _Reading(root)
+    definitions = reading.everything()
+    problems = sorted(dict.fromkeys(reading.problems), key=lambda problem: (problem.at, problem.code))
+    failed = any(problem.severity == "error" for problem in problems)
+    return (None if failed else definitions), problems
+
+
+def load_import(path: Path, definitions: Definitions) -> Import:
+    """Return an import mapping from any path, checked against the vocabulary of a workspace.
+
+    Raises DefinitionErrors with all its problems.
+    """
+    reading = _Reading(Path(definitions.root))
+    reading.vocabulary = vocabulary_of(definitions)
+    file = read_file(path, str(path), reading.problems)
+    mapping = None
+    if file is not None:
+        mapping = reading.read(file, "import", lambda node, context: importing.read(node, context, path.stem))
+    errors = [problem for problem in reading.problems if problem.severity == "error"]
+    if errors or mapping is None:
+        raise DefinitionErrors(errors)
+    return mapping
+
+
+def vocabulary_of(definitions: Definitions) -> Vocabulary:
+    """Return the names that loaded definitions offer to others."""
+    return Vocabulary(
+        currency=definitions.workspace.currency,
+        locale=definitions.workspace.locale,
+        attributes={one.name: one for one in definitions.attributes.attributes},
+        events={one.name: one for one in definitions.events.events},
+        segments={name: one.path for name, one in definitions.segments.items()},
+        channels=dict(definitions.channels),
+        campaigns=set(definitions.campaigns),
+        purposes={one.name for one in definitions.policies.purposes},
+        templates=definitions.templates,
+    )
+
+
+def _too_many(file: SourceFile) -> Problem:
+    at = Position(file.path, max(len(file.lines), 1))
+    return Problem(
+        "FIL10", f"only the first {MOST_PROBLEMS} problems of this file are said", at, "mend these first"
+    )
+
+
+class _Reading:
+    """One pass over a workspace: vocabulary first, then what refers to it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.problems: list[Problem] = []
+        self.vocabulary = Vocabulary()
+        self.sources: dict[str, SourceFile] = {}
+
+    def everything(self) -> Definitions | None:
+        """Read every file; return the definitions, or None when workspace or policies could not be read."""
+        listing = list_files(self.root, self.problems)
+        if WORKSPACE_FILE not in listing.config:
+            return None
+        known = self.vocabulary
+        known.templates = listing.templates
+        known.segments = dict(listing.folders["segments"])
+        known.channels = dict.fromkeys(listing.folders["channels"])
+        known.campaigns = set(listing.folders["campaigns"])
+        place = self._open(WORKSPACE_FILE, "workspace", workspace.read)
+        if place is not None:
+            known.currency, known.locale = place.currency, place.locale
+        rules = (
+            self._open(POLICIES_FILE, "policies", policies.read) if POLICIES_FILE in listing.config else None
+        )
+        if rules is not None:
+            known.purposes = {one.name for one in rules.purposes}
+        self._read_vocabulary(listing)
+        channels = self._each(listing.folders["channels"], "channel", channel.read)
+        known.channels.update(channels)
+        segments = self._each(listing.folders["segments"], "segment", segment.read)
+        campaigns = self._each(listing.folders["campaigns"], "campaign", campaign.read)
+        imports = self._each(listing.folders["config/imports"], "import", importing.read)
+        self.problems += check_circles(segments, self.sources)
+        self.problems += check_experiments(imports, self.sources)
+        if place is None or rules is None:
+            return None
+        return Definitions(
+            root=str(self.root),
+            workspace=place,
+            policies=rules,
+            attributes=Attributes(tuple(one for one in known.attributes.values() if one)),
+            events=Events(tuple(one for one in known.events.values() if one)),
+            segments=segments,
+            campaigns=campaigns,
+            channels=channels,
+            imports=imports,
+            files={path: source.content for path, source in sorted(self.sources.items())},
+            templates=listing.templates,
+        )
+
+    def read(self, file: SourceFile, kind: str, reader: Callable[[Node, Context], T]) -> T | None:
+        """Return what a decoded file says, or None after reporting why it says nothing."""
+        root, problems = compose(file)
+        if len(problems) > MOST_PROBLEMS:
+            self.problems += [*problems[:MOST_PROBLEMS], _too_many(file)]
+            return None
+        self.problems += problems
+        if root is None:
+            if not problems:
+                at = Position(file.path)
+                hint = f"its first line would be `{kind}: TITLE`"
+                self.problems.append(file.problem("FIL09", at, "this file is empty", hint))
+            return None
+        context = Context(file, self.vocabulary, self.problems)
+        try:
+            check_first_key(root, kind, context)
+            return reader(root, context)
+        except Unreadable:
+            return None
+        except TooManyProblems:
+            self.problems.append(_too_many(file))
+            return None
+
+    def _read_vocabulary(self, listing: Listing) -> None:
+        """Read attributes and events; when a file cannot be read at all, any name may be one of its own."""
+        if ATTRIBUTES_FILE in listing.config:
+            found = self._open(ATTRIBUTES_FILE, "attributes", attributes.read)
+            self.vocabulary.attributes = AnyName() if found is None else found
+        if EVENTS_FILE in listing.config:
+            read = self._open(EVENTS_FILE, "events", events.read)
+            self.vocabulary.events = AnyName() if read is None else read
+
+    def _open(self, path: str, kind: str, reader: Callable[[Node, Context], T]) -> T | None:
+        file = read_file(self.root / path, path, self.problems)
+        if file is None:
+            return None
+        self.sources[path] = file
+        return self.read(file, kind, reader)
+
+    def _each(
+        self, listed: dict[str, str], kind: str, reader: Callable[[Node, Context, str], T]
+    ) -> dict[str, T]:
+        found: dict[str, T] = {}
+        for name, path in listed.items():
+            one = self._open(path, kind, lambda node, context, name=name: reader(node, context, name))  # type: ignore[misc]
+            if one is not None:
+                found[name] = one
+        return found

@@ -1,0 +1,126 @@
+"""config/workspace.yaml: who we are, our clock, our environments."""
+
+from __future__ import annotations
+
+import re
+
+from tidings.definitions.context import Context
+from tidings.definitions.kinds.rules import Environment, Workspace
+from tidings.definitions.nodes import Entry, Node, Scalar
+from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar
+from tidings.definitions.source import is_variable_name
+from tidings.definitions.texts import CURRENCY, FLAG, LOCALE, TEXT, ZONE, check_name, matching, one_of, whole
+
+DEVELOPMENT_STORE = "sqlite:///.tidings/development.sqlite"
+_STORE = re.compile(r"(sqlite:///|postgresql(\+psycopg)?://)\S+\Z")
+
+
+def _store(node: Node, context: Context) -> str:
+    scalar = expect_scalar(node, context, "the address of a store")
+    if re.search(r"://[^/\s]*:[^/\s]*@", scalar.text):
+        raise context.report(
+            "SEC01", node, "this address holds a password, and this file is no place for one",
+            "write `store_from: TIDINGS_STORE` and put the address into that environment variable",
+        )  # fmt: skip
+    if not _STORE.match(scalar.text):
+        raise context.report(
+            "VAL07", scalar, f'"{scalar.text}" is not the address of a store',
+            f"write {DEVELOPMENT_STORE} or postgresql://host/database",
+        )  # fmt: skip
+    return scalar.text
+
+
+def _variable(node: Node, context: Context) -> str:
+    scalar = expect_scalar(node, context, "the NAME of an environment variable")
+    if is_variable_name(scalar.text):
+        return scalar.text
+    raise context.report(
+        "SEC01",
+        node,
+        "this is not the name of an environment variable",
+        "write a NAME in capitals, such as TIDINGS_STORE",
+    )
+
+
+_ENVIRONMENT = Keys(
+    "an environment",
+    (
+        Key("store", Reader(_store, "the address of a store", {"type": "string"}), "Where it keeps its data.", f"store: {DEVELOPMENT_STORE}"),
+        Key("store_from", Reader(_variable, "the NAME of an environment variable", {"type": "string"}), "The NAME of the environment variable that holds the address.", "store_from: TIDINGS_STORE"),
+        Key("outbox", FLAG, "Messages become files in .tidings/outbox instead of being sent.", "outbox: true", default="false"),
+    ),
+)  # fmt: skip
+
+
+def _environment(entry: Entry, context: Context) -> Environment:
+    check_name(entry.key, context)
+    name = entry.key.text
+    if isinstance(entry.value, Scalar) and entry.value.value is None and name == "development":
+        return Environment(name, store=DEVELOPMENT_STORE, outbox=True)
+    values = _ENVIRONMENT.read(entry.value, context)
+    if ("store" in values) == ("store_from" in values):
+        raise context.report(
+            "KEY07", entry.key, f'the environment {name} needs "store" or "store_from", and only one of them',
+            "store_from: TIDINGS_STORE",
+        )  # fmt: skip
+    return Environment(
+        name, values.get("store", ""), values.get("store_from", ""), values.get("outbox", False)
+    )
+
+
+def _environments(node: Node, context: Context) -> tuple[Environment, ...]:
+    return each_entry(expect_mapping(node, context, '"environments"'), context, _environment)
+
+
+def _clock(node: Node, context: Context) -> str:
+    scalar = expect_scalar(node, context, "embedded")
+    if scalar.text == "prefect":
+        raise context.report(
+            "KEY04", scalar, "this version of tidings runs on the embedded clock only",
+            "write `clock: embedded`, or leave it out",
+        )  # fmt: skip
+    return _EMBEDDED.read(node, context)
+
+
+_EMBEDDED = one_of(["embedded"])
+COUNTRY = matching(r"[A-Z]{2}", "a country code of two capitals", "SE")
+KEYS = Keys(
+    "a workspace",
+    (
+        Key("workspace", TEXT, "The name that people see.", "workspace: Nordic Garden", required=True),
+        Key("id", matching(r"[a-z][a-z0-9-]{0,62}", "an id of lower-case letters, digits and -", "nordic-garden"), "One store belongs to one workspace; the store records this id.", "id: nordic-garden", required=True),
+        Key("zone", ZONE, "The workspace clock.", "zone: Europe/Stockholm", required=True),
+        Key("salt", matching(r"\S{8,200}", "a salt of at least 8 signs without spaces", "nordic-garden-2027"), "Draws customers into arms; changed only for a new, empty store.", "salt: nordic-garden-2027", required=True),
+        Key("currency", CURRENCY, "The currency of amounts that name none.", "currency: EUR", required=True),
+        Key("country", COUNTRY, "How phone numbers without a country code are read.", "country: SE"),
+        Key("locale", LOCALE, "The language for customers whose own is not known.", "locale: en", default="en"),
+        Key("public_url", matching(r"https?://[^\s/?#@]+(/[^\s?#]*)?", "a web address", "https://news.shop.example"), "Where links, pixels and unsubscribe pages lead.", "public_url: https://news.shop.example", default="http://127.0.0.1:8200"),
+        Key("postal_address", TEXT, "Stands in the foot of every marketing e-mail.", "postal_address: Storgatan 1, 111 51 Stockholm, Sweden"),
+        Key("clock", Reader(_clock, "embedded", _EMBEDDED.schema), "Who wakes recurring work; this version has one clock, its own.", "clock: embedded", default="embedded"),
+        Key("dialect", whole(1, 1), "The version of this language.", "dialect: 1", default="1"),
+        Key("environments", Reader(_environments, "environments by name", {"type": "object", "additionalProperties": _ENVIRONMENT.schema()}), "Where data is kept and whether messages really leave.", "environments: {production: {store_from: TIDINGS_STORE}}", default="development only, with an outbox"),
+    ),
+)  # fmt: skip
+ENVIRONMENT_KEYS = _ENVIRONMENT
+
+
+def read(node: Node, context: Context) -> Workspace:
+    """Return the workspace; without a written development environment there is one with an outbox."""
+    values = KEYS.read(node, context)
+    environments: tuple[Environment, ...] = values.get("environments", ())
+    if not any(one.name == "development" for one in environments):
+        environments = (Environment("development", DEVELOPMENT_STORE, outbox=True), *environments)
+    return Workspace(
+        id=values["id"],
+        title=values["workspace"],
+        zone=values["zone"],
+        salt=values["salt"],
+        currency=values["currency"],
+        public_url=values.get("public_url", "http://127.0.0.1:8200").rstrip("/"),
+        country=values.get("country"),
+        locale=values.get("locale", "en"),
+        clock=values.get("clock", "embedded"),
+        postal_address=values.get("postal_address", ""),
+        dialect=values.get("dialect", 1),
+        environments=environments,
+    )

@@ -1,0 +1,103 @@
+"""The reference pages and JSON Schemas, written from the same tables that read the files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tidings.definitions.behaviour import DID, DID_NOT
+from tidings.definitions.phrases import PHRASES, WORDS
+from tidings.definitions.readers import (
+    attributes,
+    campaign,
+    channel,
+    columns,
+    events,
+    goal,
+    importing,
+    policies,
+    segment,
+    variants,
+    workspace,
+)
+from tidings.definitions.schema import Keys
+
+# page: (file, its heading, what it says first, its tables of keys; the first table is the file itself)
+_PAGES: tuple[tuple[str, str, str, tuple[tuple[str, Keys], ...]], ...] = (
+    ("segment", "Segments", "`segments/NAME.yaml` says who is selected. Lists of conditions mean *all*; the lines of `except` mean *any*.", (("A segment", segment.KEYS), ("A condition with `did`", DID), ("A condition with `did_not`", DID_NOT))),
+    ("campaign", "Campaigns", "`campaigns/NAME.yaml` is one promotion: audience, message, variants, holdout, goal.", (("A campaign", campaign.KEYS), ("A variant", variants.VARIANT_KEYS), ("A goal", goal.KEYS))),
+    ("channel", "Channels", "`channels/NAME.yaml` binds an adapter; its file name is what `via` says.", (("A channel", channel.KEYS),)),
+    ("import", "Imports", "`config/imports/NAME.yaml`, or a file anywhere, says how a CSV file is read.", (("Customers", importing.CUSTOMERS), ("Events", importing.EVENTS), ("A test run elsewhere", importing.EXPERIMENT), ("A column", columns.COLUMN_KEYS), ("An item of an order", importing.ITEM_KEYS), ("Returns", importing.RETURNS_KEYS), ("A consent", importing.CONSENT_KEYS))),
+    ("workspace", "The workspace", "`config/workspace.yaml` says who we are, our clock and our environments.", (("The workspace", workspace.KEYS), ("An environment", workspace.ENVIRONMENT_KEYS))),
+    ("policies", "Policies", "`config/policies.yaml` holds the purposes and the rules that stand over every message.", (("The policies", policies.KEYS), ("A purpose", policies.PURPOSE_KEYS))),
+    ("attributes", "Attributes", "`config/attributes.yaml`: below its title, each key is the name of an attribute; `NAME: TYPE` is short for `NAME: {type: TYPE}`.", (("An attribute", attributes.KEYS),)),
+    ("events", "Events", "`config/events.yaml`: below its title, each key is the name of an event.", (("An event", events.KEYS), ("A property", events.PROPERTY_KEYS))),
+)  # fmt: skip
+NOTE = "<!-- written by `tidings docs --write docs/reference`; edit the sources instead -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Return every generated page of the definitions by its path below docs/reference/."""
+    written = {f"{name}.md": _page(title, first, tables) for name, title, first, tables in _PAGES}
+    written["phrases.md"] = _phrases()
+    for name, schema in schemas().items():
+        written[f"schemas/{name}.json"] = json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+    return written
+
+
+def titles() -> list[tuple[str, str]]:
+    """Return the pages and their headings, in reading order."""
+    listed = [(f"{name}.md", title) for name, title, _, _ in _PAGES]
+    return [*listed, ("phrases.md", "Phrases")]
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return a JSON Schema (2020-12) per kind of file, for editors."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, title, _, tables in _PAGES:
+        if name == "import":
+            body: dict[str, Any] = {"oneOf": [keys.schema() for keys in importing.BY_KIND.values()]}
+        elif name in ("attributes", "events"):
+            entry = {"anyOf": [{"type": ["string", "null"]}, tables[0][1].schema()]}
+            body = {"type": "object", "properties": {name: {"type": "string"}}, "additionalProperties": entry}
+        else:
+            body = tables[0][1].schema()
+        found[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **body}
+    return found
+
+
+def _page(title: str, first: str, tables: tuple[tuple[str, Keys], ...]) -> str:
+    parts = [f"# {title}\n\n{NOTE}{first}\n"]
+    for heading, keys in tables:
+        parts.append(
+            f"\n## {heading}\n\n| key | stands there | means | example |\n| --- | --- | --- | --- |\n"
+        )
+        for key in keys.keys:
+            needed = " (needed)" if key.required else f" (else {key.default})" if key.default else ""
+            parts.append(
+                f"| `{key.name}` | {cell(key.reader.says)}{cell(needed)} | {cell(key.means)} | `{cell(key.example)}` |\n"
+            )
+        if keys.later:
+            names = ", ".join(f"`{name}`" for name in sorted(keys.later))
+            parts.append(f"\nNot supported by this version: {names}.\n")
+    return "".join(parts)
+
+
+def _phrases() -> str:
+    heading = (
+        f"# Phrases\n\n{NOTE}What may stand after an attribute, a property or a column. "
+        "A comparison never holds for an unknown value; `not` is the complement and so includes it. "
+        "Days are calendar days on the workspace clock.\n\n"
+        "| written | said of | means |\n| --- | --- | --- |\n"
+    )
+    lines = [heading]
+    lines += [f"| `{cell(word)}` | every type | {cell(means)} |\n" for word, means in WORDS]
+    for phrase in PHRASES:
+        types = ", ".join(kind for kind in phrase.types if kind != "cell")
+        lines.append(f"| `{cell(phrase.example)}` | {types} | {cell(phrase.means)} |\n")
+    return "".join(lines)
+
+
+def cell(text: str) -> str:
+    """Return a text fit to stand in a table of Markdown."""
+    return text.replace("|", "\\|").replace("\n", " ")
