@@ -11,10 +11,12 @@ links = sa.Table(
     metadata,
     key(),
     reference("run_id", "runs.id", index=True),
-    text("variant", nullable=True),
+    # "" where the campaign has no variants; one position may lead elsewhere in another language.
+    text("variant", default="", server_default=sa.text("''")),
+    text("locale", default="", server_default=sa.text("''")),
     sa.Column("position", sa.Integer, nullable=False),
     text("url"),
-    sa.UniqueConstraint("run_id", "variant", "position"),
+    sa.UniqueConstraint("run_id", "variant", "locale", "position"),
 )
 
 # Raw: what came over the wire, never deleted or judged here. `spool_key` makes draining idempotent.
@@ -26,12 +28,20 @@ hits = sa.Table(
     text("kind"),
     text("method"),
     reference("message_id", "messages.id", nullable=True, index=True),
-    text("url", nullable=True),
+    text("url", nullable=True, personal="erase"),
     instant("at"),
     instant("received_at"),
     text("network", nullable=True, personal="erase"),
     text("user_agent", nullable=True, personal="erase"),
     sa.Column("detail", Json, nullable=True, info={"personal": "erase"}),
+    # One network that follows links of many people within a minute is looked for at every drain.
+    sa.Index(
+        "ix_hits_network",
+        "network",
+        "at",
+        sqlite_where=sa.text("kind = 'click'"),
+        postgresql_where=sa.text("kind = 'click'"),
+    ),
 )
 
 # Classified: a judgement on a hit under a rule version; can be made again from the hits at any time.
@@ -79,6 +89,15 @@ conversions = sa.Table(
     number("amount", nullable=True),
     text("currency", nullable=True),
     sa.UniqueConstraint("goal", "goal_version", "event_id", "enrolment_id"),
+    sa.Index(
+        "uq_conversions_no_enrolment",
+        "goal",
+        "goal_version",
+        "event_id",
+        unique=True,
+        sqlite_where=sa.text("enrolment_id IS NULL"),
+        postgresql_where=sa.text("enrolment_id IS NULL"),
+    ),
 )
 
 # Outcomes of a test run elsewhere (`kind: experiment`): one row an enrolment and metric.

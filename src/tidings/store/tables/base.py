@@ -7,6 +7,7 @@ says in `info["personal"]` what erasure does with it: erase, hash or keep.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +25,26 @@ metadata = sa.MetaData(
 
 # SQLite gives a rowid alias only to a column declared exactly INTEGER.
 Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-Json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+# None is NULL, never the JSON text `null`.
+Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+
+class Quantity(sa.TypeDecorator[Decimal]):
+    """An exact amount of things with up to six decimals, stored as integer millionths: SQLite has no decimals.
+
+    A sum or a comparison keeps the type; a product in SQL (`quantity * price`) is a plain integer in millionths.
+    """
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | float | str | None, dialect: sa.Dialect) -> int | None:
+        """Return millionths; more than six decimals are rounded half to even."""
+        return None if value is None else int((Decimal(str(value)) * 1_000_000).to_integral_value())
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> Decimal | None:
+        """Return the decimal."""
+        return None if value is None else Decimal(int(value)) / 1_000_000
 
 
 def key() -> sa.Column[int]:

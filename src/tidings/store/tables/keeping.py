@@ -35,7 +35,7 @@ audit = sa.Table(
     text("action"),
     text("subject"),
     sa.Column("detail", Json, nullable=False),
-    text("previous_hash"),
+    text("previous_hash", unique=True),
     text("hash", unique=True),
 )
 

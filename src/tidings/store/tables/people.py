@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tidings.store.tables.base import Json, Key, instant, key, metadata, number, reference, text
+from tidings.store.tables.base import Json, Key, Quantity, instant, key, metadata, number, reference, text
 
 customers = sa.Table(
     "customers",
@@ -95,7 +95,7 @@ event_items = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     text("item"),
     text("name", nullable=True),
-    sa.Column("quantity", sa.Numeric(18, 6, asdecimal=True), nullable=False),
+    sa.Column("quantity", Quantity, nullable=False),
     number("price"),
     sqlite_with_rowid=False,
 )

@@ -9,7 +9,7 @@ from tidings.store.tables.base import Json, Key, instant, key, metadata, number,
 # States in which a message may still reach somebody, or may have: two of them for one step are impossible.
 OPEN_STATES = ("planned", "claimed", "started", "accepted", "deferred", "in_doubt", "delivered")
 MESSAGE_STATES = (*OPEN_STATES, "rejected", "refused", "bounced", "complained", "cancelled")
-_OPEN = sa.text("state IN (" + ", ".join(f"'{state}'" for state in OPEN_STATES) + ")")
+_OPEN = "state IN (" + ", ".join(f"'{state}'" for state in OPEN_STATES) + ")"
 
 artifacts = sa.Table(
     "artifacts",
@@ -34,7 +34,7 @@ plans = sa.Table(
     text("salt"),
     text("state"),
     sa.Column("summary", Json, nullable=False),
-    sa.CheckConstraint("state IN ('open', 'used', 'superseded')", name="state"),
+    sa.CheckConstraint("state IN ('filling', 'open', 'used', 'superseded')", name="state"),
 )
 
 plan_members = sa.Table(
@@ -126,6 +126,9 @@ messages = sa.Table(
     text("channel"),
     text("variant", nullable=True),
     text("state"),
+    # Computed by the database. The unique index below asks for this and not for `state`: on PostgreSQL an index
+    # that mentions a column makes every change of it costly (no HOT update), and marks change `state` all day.
+    sa.Column("is_open", sa.Boolean, sa.Computed(_OPEN, persisted=True)),
     sa.Column("variables", Json, nullable=True, info={"personal": "erase"}),
     instant("due_at"),
     instant("expires_at", nullable=True),
@@ -149,8 +152,8 @@ messages = sa.Table(
         "enrolment_id",
         "step",
         unique=True,
-        sqlite_where=_OPEN,
-        postgresql_where=_OPEN,
+        sqlite_where=sa.text("is_open"),
+        postgresql_where=sa.text("is_open"),
     ),
     sqlite_autoincrement=True,
     postgresql_with={"fillfactor": "70"},
@@ -166,7 +169,8 @@ attempts = sa.Table(
     reference("claim_id", "claims.id", nullable=True),
     instant("ended_at"),
     text("outcome"),
-    text("detail", nullable=True),
+    # What the provider answered; mail servers repeat the address in it.
+    text("detail", nullable=True, personal="erase"),
 )
 
 receipts = sa.Table(

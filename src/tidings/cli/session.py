@@ -1,0 +1,89 @@
+"""What nearly every command opens first: the settings of the workspace and its store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tidings.clock import Clock
+    from tidings.config.settings import Settings
+    from tidings.store.database import Store
+    from tidings.store.upgrading import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A loaded workspace, its open store and the clock."""
+
+    settings: Settings
+    store: Store
+    clock: Clock
+
+
+@contextmanager
+def open_session(
+    environment: str | None = None,
+    root: Path | None = None,
+    *,
+    need_vocabulary: bool = True,
+    clock: Clock | None = None,
+) -> Iterator[Session]:
+    """Load the workspace and open its store; close the store at the end.
+
+    A development store in a SQLite file that does not exist yet is made on the spot and one line on stderr says so;
+    any other store is migrated with `tidings migrate` alone. With `need_vocabulary` the attributes of the store must be
+    those of config/attributes.yaml. Raises DefinitionErrors or StoreError.
+    """
+    from tidings.clock import SystemClock
+    from tidings.config.settings import load_settings
+    from tidings.store.database import Store
+    from tidings.store.vocabulary import check_vocabulary
+
+    settings = load_settings(root, environment)
+    target = target_of(settings, clock or SystemClock())
+    _make_development_store(target)
+    with Store.open(
+        target.url,
+        clock=target.clock,
+        workspace=target.workspace,
+        environment=target.environment,
+        salt=target.salt,
+    ) as store:
+        if need_vocabulary:
+            check_vocabulary(store, target.attributes)
+        yield Session(settings, store, target.clock)
+
+
+def target_of(settings: Settings, clock: Clock) -> Target:
+    """Return the store that the settings name, and what it must become."""
+    from tidings.store.upgrading import Target
+
+    definitions = settings.definitions
+    return Target(
+        url=settings.store_url,
+        clock=clock,
+        workspace=definitions.workspace.id,
+        environment=settings.environment.name,
+        salt=definitions.workspace.salt,
+        attributes=definitions.attributes,
+    )
+
+
+def _make_development_store(target: Target) -> None:
+    import click
+
+    from tidings.store.engines import file_of
+    from tidings.store.upgrading import migrate
+
+    path = file_of(target.url)
+    if target.environment != "development" or path is None:
+        return
+    # An empty file is what a first run leaves that was stopped before its first transaction.
+    if path.exists() and path.stat().st_size > 0:
+        return
+    migrate(target)
+    click.echo(f"made a new store at {path}", err=True)

@@ -1,0 +1,176 @@
+"""One writer at a time in a process, how long each purpose held the lock, and bulk work that rests.
+
+SQLite has one write lock a file and waits for it unfairly, so threads of one process queue here instead and only
+processes contend. Bulk work takes chunks and rests at least as long as it held the lock, so that marks of
+messages under way wait no longer than one chunk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from time import perf_counter, thread_time
+from typing import TypeVar
+
+from tidings.clock import Clock
+from tidings.errors import StoreError
+
+Row = TypeVar("Row")
+
+CHUNK_ROWS = 1_000
+# No transaction may hold the lock longer than 200 ms; a chunk that took half of that halves the next one.
+LONG_SECONDS = 0.1
+FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LockUse:
+    """How often and how long one purpose held the write lock since the store was opened, in milliseconds.
+
+    `longest_busy_ms` is the most processor time of one hold: what the work itself costs, however crowded the
+    machine is. The rest of `longest_ms` is waiting for the disk or for a processor.
+    """
+
+    purpose: str
+    count: int
+    total_ms: float
+    longest_ms: float
+    longest_busy_ms: float = 0.0
+
+
+class LockAccount:
+    """Adds up how long each purpose held the write lock; every thread also knows its own sum."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._uses: dict[str, LockUse] = {}
+        self._mine = threading.local()
+
+    @contextmanager
+    def counted(self, purpose: str) -> Iterator[None]:
+        """Account the time until the block ends under `purpose`."""
+        started, started_clock, busy = perf_counter(), self._clock.monotonic(), thread_time()
+        try:
+            yield
+        finally:
+            seconds, busy = perf_counter() - started, thread_time() - busy
+            self._mine.seconds = self.held_here()[0] + seconds
+            # The injected clock's own seconds: a clock that stands still is not moved by resting.
+            self._mine.rest = self.held_here()[1] + self._clock.monotonic() - started_clock
+            with self._guard:
+                old = self._uses.get(purpose, LockUse(purpose, 0, 0.0, 0.0))
+                self._uses[purpose] = LockUse(
+                    purpose,
+                    old.count + 1,
+                    old.total_ms + seconds * 1000,
+                    max(old.longest_ms, seconds * 1000),
+                    max(old.longest_busy_ms, busy * 1000),
+                )
+
+    def held_here(self) -> tuple[float, float]:
+        """Return the seconds this thread held the lock so far: real ones, and by the injected clock."""
+        return getattr(self._mine, "seconds", 0.0), getattr(self._mine, "rest", 0.0)
+
+    def report(self) -> tuple[LockUse, ...]:
+        """Return the uses, the longest hold first."""
+        with self._guard:
+            return tuple(sorted(self._uses.values(), key=lambda use: -use.longest_ms))
+
+
+class WriterLock:
+    """The process-wide lock of one SQLite file."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    @contextmanager
+    def held(self, timeout: float) -> Iterator[None]:
+        """Hold the lock; wait up to `timeout` seconds for other threads. Raise StoreError when they take longer."""
+        if self._owner == threading.get_ident():
+            raise RuntimeError("a thread that is writing to the store cannot begin a second transaction")
+        if not self._lock.acquire(timeout=timeout):
+            raise StoreError(
+                f"{self._place} is locked: another part of this command has been writing for {timeout:g} seconds",
+                what_to_do="stop the command and start it again; what was committed is kept",
+                code="store-locked",
+            )
+        self._owner = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._owner = None
+            self._lock.release()
+
+
+_locks: dict[Path, WriterLock] = {}
+_locks_guard = threading.Lock()
+
+
+def writer_lock(path: Path) -> WriterLock:
+    """Return the one lock of this process for a SQLite file, however often the store is opened."""
+    real = path.resolve()
+    with _locks_guard:
+        return _locks.setdefault(real, WriterLock(str(path)))
+
+
+class Paced:
+    """Cuts bulk work into chunks and rests after each as long as this thread held the write lock in it.
+
+    Inside the loop write with `store.durable(...)`. Chunks shrink when the machine is slow, so that the lock is
+    never held for 200 ms; `rests` is False on PostgreSQL, where writers do not wait for each other.
+    """
+
+    def __init__(self, account: LockAccount, clock: Clock, *, rests: bool) -> None:
+        self._account = account
+        self._clock = clock
+        self._rests = rests
+
+    def chunks(self, rows: Iterable[Row], size: int = CHUNK_ROWS) -> Iterator[Sequence[Row]]:
+        """Yield `rows` in lists of at most `size` (never more than 1,000), resting after each."""
+        rows, size = iter(rows), _bounded(size)
+        limit = size
+        while chunk := list(islice(rows, size)):
+            with self._resting() as took:
+                yield chunk
+            size = _next_size(size, limit, took[0])
+
+    def spans(self, low: int, high: int, size: int = CHUNK_ROWS) -> Iterator[tuple[int, int]]:
+        """Yield pairs (first, last) of ids that cover low to high, both included, resting after each."""
+        limit = size = _bounded(size)
+        while low <= high:
+            last = min(low + size - 1, high)
+            with self._resting() as took:
+                yield low, last
+            low = last + 1
+            size = _next_size(size, limit, took[0])
+
+    @contextmanager
+    def _resting(self) -> Iterator[list[float]]:
+        before, before_clock = self._account.held_here()
+        took = [0.0]
+        yield took
+        held, held_clock = self._account.held_here()
+        took[0] = held - before
+        if self._rests and held_clock > before_clock:
+            self._clock.sleep(held_clock - before_clock)
+
+
+def _bounded(size: int) -> int:
+    if size < 1:
+        raise ValueError("a chunk has at least one row")
+    return min(size, CHUNK_ROWS)
+
+
+def _next_size(size: int, limit: int, held: float) -> int:
+    if held > LONG_SECONDS:
+        return max(size // 2, min(FEWEST_ROWS, limit))
+    if held < LONG_SECONDS / 2:
+        return min(size * 2, limit)
+    return size

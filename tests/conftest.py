@@ -1,0 +1,87 @@
+"""Fixtures of the whole suite: a clock that stands still and stores on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from support.components import missing
+from support.postgres import Server, find_binaries, running
+from support.stores import ATTRIBUTES, START, Stores, open_store
+from tidings.clock import FixedClock
+from tidings.definitions.kinds.rules import Attributes
+from tidings.store.database import Store
+
+DIALECTS = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """2 March 2027, 09:00 UTC."""
+    return FixedClock(START)
+
+
+@pytest.fixture(scope="session")
+def attributes() -> Attributes:
+    """The attributes of the workspace at the root of the repository."""
+    return ATTRIBUTES
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL server of this test run."""
+    binaries = find_binaries()
+    if binaries is None:
+        missing("PostgreSQL is not installed here (on Debian and Ubuntu: apt install postgresql)")
+    with running(binaries) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: Server) -> str:
+    """The address of the server's own database, for tests that need PostgreSQL without a store."""
+    return postgres_server.url("postgres")
+
+
+@pytest.fixture(scope="session")
+def stores(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Stores]:
+    """Ask for a dialect, get what makes its stores: PostgreSQL is started only when somebody asks for it."""
+    made: dict[str, Stores] = {}
+
+    def of(dialect: str) -> Stores:
+        if dialect not in made:
+            server = request.getfixturevalue("postgres_server") if dialect == "postgresql" else None
+            made[dialect] = Stores(tmp_path_factory.mktemp(dialect), server)
+        return made[dialect]
+
+    return of
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Each database in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def make_store(stores: Callable[[str], Stores], clock: FixedClock) -> Iterator[Callable[..., Store]]:
+    """Make fresh migrated stores of a dialect; `bare=True` leaves the vocabulary out."""
+    opened: list[Store] = []
+
+    def make(dialect: str, *, bare: bool = False) -> Store:
+        opened.append(open_store(stores(dialect).url(dialect, bare=bare), clock))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+        stores(store.dialect).drop(store.url)
+
+
+@pytest.fixture
+def store(make_store: Callable[..., Store], dialect: str) -> Store:
+    """A fresh migrated store with the vocabulary applied, on each database in turn."""
+    return make_store(dialect)

@@ -1,0 +1,263 @@
+"""The revisions lead from nothing to exactly the tables of the code, in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+
+from support.stores import ATTRIBUTES, ENVIRONMENT, START, WORKSPACE, Stores, open_store
+from tidings.clock import FixedClock
+from tidings.errors import StoreError
+from tidings.store import identity, migrations, upgrading
+from tidings.store.batches import insert_rows
+from tidings.store.database import Store
+from tidings.store.tables import metadata, people
+from tidings.store.vocabulary import TABLE, check_vocabulary
+
+POSTGRESQL_FACTS = """
+SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'column', table_name, column_name, ordinal_position || ' ' || data_type || ' ' || is_nullable
+  || ' ' || coalesce(column_default, '') || ' ' || coalesce(generation_expression, '')
+  FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT 'table', relname, relkind::text, coalesce(reloptions::text, '')
+  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+"""
+SQLITE_FACTS = "SELECT type, tbl_name, name, coalesce(sql, '') FROM sqlite_master"
+
+
+def _target(url: str, attributes=ATTRIBUTES) -> upgrading.Target:
+    return upgrading.Target(url, FixedClock(START), WORKSPACE, ENVIRONMENT, "", attributes)
+
+
+def _facts(connection: sa.Connection) -> set[tuple[str, ...]]:
+    query = SQLITE_FACTS if connection.dialect.name == "sqlite" else POSTGRESQL_FACTS
+    return {tuple(row) for row in connection.exec_driver_sql(query) if row[1] != "alembic_version"}
+
+
+# PostgreSQL rewrites `IN` in a computed column; that the two are the same is shown word for word below.
+@pytest.mark.filterwarnings("ignore:Computed default on messages.is_open")
+def test_upgrading_from_empty_gives_the_tables_of_the_code(
+    make_store: Callable[..., Store], dialect: str
+) -> None:
+    store = make_store(dialect, bare=True)
+    with store.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_upgrading_gives_word_for_word_what_create_all_gives(
+    stores: Callable[[str], Stores], make_store: Callable[..., Store], dialect: str
+) -> None:
+    upgraded = make_store(dialect, bare=True)
+    created_url = stores(dialect).empty(dialect)
+    if dialect == "sqlite":
+        Path(created_url.removeprefix("sqlite:///")).touch()
+    created = Store.unchecked(
+        created_url, clock=FixedClock(START), workspace=WORKSPACE, environment=ENVIRONMENT
+    )
+    with created, created.durable("create") as connection:
+        metadata.create_all(connection)
+        expected = _facts(connection)
+    with upgraded.read() as connection:
+        assert _facts(connection) == expected
+    kinds = {fact[0] for fact in expected}
+    assert kinds == (
+        {"table", "index"} if dialect == "sqlite" else {"constraint", "index", "column", "table"}
+    )
+
+
+def test_the_head_that_opening_asks_for_is_the_newest_revision() -> None:
+    scripts = ScriptDirectory.from_config(migrations._config())
+    assert scripts.get_heads() == [identity.HEAD]
+    assert [step.revision for step in scripts.walk_revisions()] == sorted(
+        (step.revision for step in scripts.walk_revisions()), reverse=True
+    )
+
+
+def test_upgrading_twice_does_nothing_the_second_time(store: Store) -> None:
+    assert migrations.current(store) == identity.HEAD
+    assert migrations.pending(store) == ()
+    assert migrations.upgrade(store) == ()
+
+
+def test_a_new_store_is_planned_without_making_it_and_then_made(
+    stores: Callable[[str], Stores], dialect: str
+) -> None:
+    url = stores(dialect).empty(dialect)
+    target = _target(url)
+    plan = upgrading.plan_migration(target)
+    assert plan.new
+    assert plan.schema_sentences == (f"make a new store at {plan.place}",)
+    assert 'add the attribute "lifetime_value" (money in EUR)' in plan.vocabulary.sentences
+    if dialect == "sqlite":
+        assert not Path(plan.place).exists()
+    assert upgrading.migrate(target) is None
+    assert upgrading.plan_migration(target).empty
+    with open_store(url) as store:
+        check_vocabulary(store, ATTRIBUTES)
+
+
+def test_another_workspaces_store_is_not_migrated(store: Store) -> None:
+    target = upgrading.Target(store.url, FixedClock(START), "other", ENVIRONMENT, "", ATTRIBUTES)
+    for act in (upgrading.plan_migration, upgrading.migrate):
+        with pytest.raises(StoreError) as caught:
+            act(target)
+        assert caught.value.code == "store-other-workspace"
+
+
+def test_tables_of_something_else_are_left_alone(stores: Callable[[str], Stores], dialect: str) -> None:
+    url = stores(dialect).empty(dialect)
+    if dialect == "sqlite":
+        Path(url.removeprefix("sqlite:///")).touch()
+    with (
+        Store.unchecked(
+            url, clock=FixedClock(START), workspace=WORKSPACE, environment=ENVIRONMENT
+        ) as foreign,
+        foreign.durable("x") as connection,
+    ):
+        connection.exec_driver_sql("CREATE TABLE invoices (id integer)")
+    with pytest.raises(StoreError) as caught:
+        upgrading.migrate(_target(url))
+    assert caught.value.code == "store-foreign"
+
+
+def test_a_newer_store_is_not_migrated(store: Store) -> None:
+    with store.durable("test") as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'")
+    with pytest.raises(StoreError) as caught:
+        upgrading.migrate(_target(store.url))
+    assert caught.value.code == "store-newer"
+
+
+class Broken(Exception):
+    """The process dies here."""
+
+
+def _break_at(store: Store, number: int) -> list[int]:
+    """Let the store's durable connection fail at its statement `number` from now; return the running count."""
+    seen = [0]
+
+    @event.listens_for(store._durable, "before_cursor_execute")
+    def _count(*_: object) -> None:
+        seen[0] += 1
+        if seen[0] == number:
+            raise Broken
+
+    return seen
+
+
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.nightly)])
+def test_an_upgrade_interrupted_at_any_statement_leaves_nothing_half_done(
+    stores: Callable[[str], Stores], dialect: str, step: int
+) -> None:
+    url = stores(dialect).empty(dialect)
+    if dialect == "sqlite":
+        Path(url.removeprefix("sqlite:///")).touch()
+    number, finished = 0, False
+    while not finished:
+        number += step
+        with Store.unchecked(
+            url, clock=FixedClock(START), workspace=WORKSPACE, environment=ENVIRONMENT
+        ) as store:
+            seen = _break_at(store, number)
+            try:
+                migrations.upgrade(store)
+                finished = True
+            except Broken:
+                with store.read() as connection:
+                    assert sa.inspect(connection).get_table_names() == []
+    assert seen[0] > 60
+    with Store.unchecked(url, clock=FixedClock(START), workspace=WORKSPACE, environment=ENVIRONMENT) as store:
+        assert migrations.current(store) == identity.HEAD
+
+
+def _one_customer(store: Store) -> None:
+    with store.durable("test") as connection:
+        insert_rows(connection, people.customers, [("c1", 1, 1)], ("key", "u", "created_at"))
+
+
+def test_a_sqlite_store_with_customers_is_copied_before_its_tables_change(
+    make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store("sqlite")
+    _one_customer(store)
+    ran = []
+    pending = (migrations.Revision("0004", "Something new"),)
+    monkeypatch.setattr(migrations, "pending", lambda _: pending)
+    monkeypatch.setattr(migrations, "upgrade", ran.append)
+    plan = upgrading.plan_migration(_target(store.url))
+    assert plan.schema_sentences == ("bring the tables to schema 0004: something new",)
+    copy = upgrading.migrate(_target(store.url))
+    assert copy is not None
+    assert copy.name.endswith(".before-migrate-20270302T090000Z.sqlite")
+    assert len(ran) == 1
+    with open_store(f"sqlite:///{copy}") as kept, kept.read() as connection:
+        assert connection.execute(sa.select(people.customers.c.key)).scalars().all() == ["c1"]
+
+
+def test_an_empty_store_needs_no_copy(make_store: Callable[..., Store], dialect: str) -> None:
+    store = make_store(dialect)
+    assert migrations.backup(store) is None
+
+
+def test_the_vocabulary_table_is_not_alembics(store: Store) -> None:
+    assert TABLE not in metadata.tables
+    with store.read() as connection:
+        assert sa.inspect(connection).has_table(TABLE)
+
+
+def test_marks_of_state_are_cheap_updates_on_postgresql(make_store: Callable[..., Store]) -> None:
+    store = make_store("postgresql")
+    with store.durable("test") as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(
+            "INSERT INTO messages (run_id, enrolment_id, customer_id, channel, state, due_at)"
+            " SELECT 1, n, n, 'email', 'planned', 0 FROM generate_series(1, 500) n"
+        )
+    with store.durable("test") as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(
+            "UPDATE messages SET state = 'started', started_at = 1 WHERE mod(id, 5) = 0"
+        )
+        connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
+    with store.durable("test") as connection:
+        hot, all_ = connection.exec_driver_sql(
+            "SELECT n_tup_hot_upd, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'messages'"
+        ).one()
+    assert all_ == 100
+    assert hot == 100
+
+
+def test_two_open_messages_for_one_step_are_impossible(store: Store) -> None:
+    with store.durable("test") as connection:
+        for statement in (
+            "INSERT INTO customers (id, key, u, created_at) VALUES (1, 'c', 1, 1)",
+            "INSERT INTO runs (id, campaign, occurrence, kind, definition_hash, policy_hash, salt, state, anchor_at, created_at, bounds) VALUES (1, 'c', 'o', 'campaign', 'h', 'h', 's', 'sending', 1, 1, '{}')",
+            "INSERT INTO enrolments (id, run_id, customer_id, arm, anchor_at, planned_at) VALUES (1, 1, 1, 't', 1, 1)",
+        ):
+            connection.exec_driver_sql(statement)
+    message = (
+        "INSERT INTO messages (run_id, enrolment_id, customer_id, leg, channel, state, due_at)"
+        " VALUES (1, 1, 1, {leg}, 'email', '{state}', 0)"
+    )
+    with store.durable("test") as connection:
+        connection.exec_driver_sql(message.format(leg=0, state="bounced"))
+        connection.exec_driver_sql(message.format(leg=1, state="planned"))
+    with pytest.raises(StoreError), store.durable("test") as connection:
+        connection.exec_driver_sql(message.format(leg=2, state="in_doubt"))
+    with pytest.raises(StoreError), store.durable("test") as connection:
+        connection.exec_driver_sql("UPDATE messages SET state = 'accepted' WHERE leg = 0")
+    with store.durable("test") as connection:
+        connection.exec_driver_sql("UPDATE messages SET state = 'rejected' WHERE leg = 1")
+        connection.exec_driver_sql(message.format(leg=2, state="planned"))
