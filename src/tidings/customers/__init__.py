@@ -1,0 +1,1 @@
+"""Customers: import, identity, consent, suppression and who may be written to."""

@@ -1,0 +1,149 @@
+"""The consent ledger: append-only, and the latest entry speaks.
+
+An entry is for a channel kind (email, sms, fax) and a purpose of config/policies.yaml, or for the purpose `all`, which
+stands for every purpose on that channel. Entries for a single topic do not speak for the purpose.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from tidings.customers.knowing import listed, one_of
+from tidings.store.batches import insert_rows
+from tidings.store.tables import people
+
+ALL = "all"
+STATES = ("granted", "withdrawn", "pending")
+
+
+class ConsentRow(NamedTuple):
+    """One entry. `at` is when the customer said it, `received_at` when we heard, both microseconds since 1970."""
+
+    customer_id: int
+    channel: str
+    purpose: str
+    state: str
+    basis: str
+    source: str
+    at: int
+    received_at: int
+    topic: str | None = None
+    artifact: str | None = None
+
+
+def record(connection: sa.Connection, rows: Sequence[ConsentRow]) -> int:
+    """Append entries to the ledger and return how many.
+
+    An entry dated later than it was received is dated to its receipt: a wrong clock somewhere else must not outrank what the
+    customer says afterwards. Raises ValueError for an unknown state.
+    """
+    if not rows:
+        return 0
+    for row in rows:
+        if row.state not in STATES:
+            raise ValueError(f"{row.state!r} is no state of consent; it is {', '.join(STATES)}")
+    values = [row if row.at <= row.received_at else row._replace(at=row.received_at) for row in rows]
+    return insert_rows(connection, people.consents, values, ConsentRow._fields)
+
+
+def grant(
+    connection: sa.Connection,
+    customer_ids: Collection[int],
+    channel_purpose: tuple[str, str],
+    *,
+    basis: str,
+    source: str,
+    now: int,
+) -> int:
+    """Append the same granted entry for many customers, in one statement, and return how many."""
+    if not customer_ids:
+        return 0
+    values = (*channel_purpose, basis, source, now, now)
+    into = (
+        "INSERT INTO consents (customer_id, channel, purpose, state, basis, source, at, received_at) SELECT"
+    )
+    if connection.dialect.name == "postgresql":
+        said = "%s::text, %s::text, 'granted', %s::text, %s::text, %s::bigint, %s::bigint"
+        statement = f"{into} one, {said} FROM unnest(%s::bigint[]) AS one"
+        return connection.exec_driver_sql(statement, (*values, list(customer_ids))).rowcount
+    # A statement for each row costs three times as much: what most of its columns hold is the same for all.
+    statement = f"{into} value, ?, ?, 'granted', ?, ?, ?, ? FROM json_each(?)"
+    return connection.exec_driver_sql(statement, (*values, json.dumps(list(customer_ids)))).rowcount
+
+
+def latest_consent(channel_kind: str, purpose: str, *, with_all: bool = True) -> sa.Subquery:
+    """Return the entry that speaks now for each customer: columns customer_id, purpose, state, basis, at.
+
+    The latest of the entries for this purpose and (unless `with_all` is False) for `all` wins; of two of the
+    same instant, the one recorded later. Customers without an entry are not in it.
+    """
+    consents = people.consents
+    ranked = (
+        sa.select(
+            consents.c.customer_id,
+            consents.c.purpose,
+            consents.c.state,
+            consents.c.basis,
+            consents.c.at,
+            sa.func.row_number()
+            .over(
+                partition_by=consents.c.customer_id,
+                order_by=(consents.c.at.desc(), consents.c.id.desc()),
+            )
+            .label("place"),
+        )
+        .where(_speaks(channel_kind, purpose, with_all))
+        .subquery("ranked_consents")
+    )
+    return (
+        sa.select(ranked.c.customer_id, ranked.c.purpose, ranked.c.state, ranked.c.basis, ranked.c.at)
+        .where(ranked.c.place == 1)
+        .subquery("latest_consents")
+    )
+
+
+def latest_of_customer(
+    channel_kind: str, purpose: str, value: sa.ColumnElement[str], *, with_all: bool = True
+) -> sa.ScalarSelect[str]:
+    """Return `value` (an expression over people.consents) of the entry that speaks for the customer of the outer row."""
+    consents = people.consents
+    return (
+        sa.select(value)
+        .where(consents.c.customer_id == people.customers.c.id, _speaks(channel_kind, purpose, with_all))
+        .order_by(consents.c.at.desc(), consents.c.id.desc())
+        .limit(1)
+        .correlate(people.customers)
+        .scalar_subquery()
+    )
+
+
+def _speaks(channel_kind: str, purpose: str, with_all: bool) -> sa.ColumnElement[bool]:
+    consents = people.consents
+    spoken = {purpose, ALL} if with_all else {purpose}
+    return sa.and_(
+        consents.c.channel == sa.literal(channel_kind, sa.Text),
+        consents.c.purpose.in_(sorted(spoken)),
+        consents.c.topic.is_(None),
+    )
+
+
+def latest_states(
+    connection: sa.Connection, channel_kind: str, purpose: str, customer_ids: Collection[int]
+) -> dict[int, str]:
+    """Return the state that speaks now of each of these customers (one chunk of them) who said anything."""
+    consents = people.consents
+    rows = connection.execute(
+        sa.select(consents.c.customer_id, consents.c.state)
+        .where(
+            one_of(consents.c.customer_id, connection.dialect.name),
+            _speaks(channel_kind, purpose, with_all=True),
+        )
+        .order_by(consents.c.customer_id, consents.c.at, consents.c.id),
+        listed(connection.dialect.name, customer_ids),
+    )
+    # The last of a customer's rows stays.
+    return dict(rows.all())

@@ -1,0 +1,201 @@
+"""Import a file under a mapping: streaming, in flat memory, repeatable, and taken up again where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tidings.clock import to_micros
+from tidings.customers import ledger
+from tidings.customers.collecting import rarely_collecting
+from tidings.customers.customer_rows import CustomerRows
+from tidings.customers.customer_store import CustomerStore
+from tidings.customers.driving import SEEN, Job, Progress, parsed, parsed_together, store_items
+from tidings.customers.event_rows import LINE_WIDTH, EventRows
+from tidings.customers.event_store import EventStore
+from tidings.customers.experiment import ExperimentRows, ExperimentStore
+from tidings.customers.matching import any_row_test
+from tidings.customers.reach import missing_columns, reach
+from tidings.customers.reading import Limits, fingerprint, open_rows, require_columns
+from tidings.customers.rejects import Rejects
+from tidings.customers.result import ImportResult, Rejected
+from tidings.customers.spill import Groups, Ordinals
+from tidings.definitions.kinds.importing import (
+    Column,
+    CustomersImport,
+    EventsImport,
+    ExperimentImport,
+    Import,
+)
+from tidings.definitions.money import to_minor
+from tidings.definitions.workspace import Definitions
+from tidings.store import audit
+from tidings.store.database import Store
+from tidings.store.table_statistics import analyse
+
+_KINDS = {CustomersImport: "customers", EventsImport: "events", ExperimentImport: "experiment"}
+_TABLES = {
+    CustomersImport: ("customers", "customer_attributes", "customer_lists", "consents"),
+    EventsImport: ("customers", "events", "event_items"),
+    ExperimentImport: ("customers", "enrolments", "outcomes"),
+}
+_TOTALS = ("created", "updated", "unchanged", "events")
+
+
+def import_file(
+    store: Store,
+    definitions: Definitions,
+    mapping: Import,
+    path: Path,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    again: bool = False,
+    data_dir: Path | None = None,
+    limits: Limits | None = None,
+    actor: str = "tidings import",
+) -> ImportResult:
+    """Import a CSV or CSV.gz under a mapping and return what that did.
+
+    The same file under the same definitions is imported once: afterwards it changes nothing (`again` reads it anew,
+    which is harmless too). One that was interrupted or killed goes on behind its last chunk. `stop` is asked
+    every thousand rows; when it says True the rows read so far are stored and the import can be taken up. Rows
+    that cannot be taken go to `<file>.rejects.csv` beside the file, or into `data_dir`/rejects where that folder cannot be
+    written to. Raises TidingsError in words when the file is no CSV, lacks a column or is cut off; what was stored
+    until then stays, and importing the repaired file changes nothing twice.
+    """
+    identity = fingerprint(path, *_about(definitions, mapping))
+    with ExitStack() as stack:
+        stack.enter_context(rarely_collecting())
+        rows = stack.enter_context(open_rows(path, limits))
+        require_columns(rows.header, _columns(mapping), file=path.name, mapping=mapping.path or mapping.id)
+        entry = ledger.begin(store, mapping.id, str(path), identity, again=again)
+        if entry.finished:
+            return _result(store, definitions, mapping, path, entry.counted, already=True)
+        resumed = entry.rows_done or None
+        rejects = Rejects(path, rows.header, data_dir)
+        stack.callback(rejects.close)
+        job = Job(store, definitions, entry, rows, rejects, _TABLES[type(mapping)], progress, stop)
+        try:
+            ended = _run(job, mapping, identity)
+        except ledger.ImportedElsewhere:
+            rejects.discard()
+            raise
+        except BaseException:
+            _end(job, "interrupted", mapping, actor)
+            raise
+        counted = _end(job, "finished" if ended else "interrupted", mapping, actor)
+        rejects.close()
+        return _result(
+            store,
+            definitions,
+            mapping,
+            path,
+            counted,
+            resumed_from=resumed,
+            interrupted=not ended,
+            rejects_path=rejects.path,
+            rejects_moved=rejects.moved,
+        )
+
+
+def _run(job: Job, mapping: Import, identity: str) -> bool:
+    definitions, places = job.definitions, job.places()
+    skip = any_row_test(mapping.skip, places)
+    if isinstance(mapping, CustomersImport):
+        read = CustomerRows(mapping, definitions, places)
+        write = CustomerStore(mapping, definitions, read.slots)
+        return store_items(job, parsed_together(job, read, skip, read.many), write)
+    with Ordinals() as met:
+        if isinstance(mapping, ExperimentImport):
+            people = ExperimentRows(mapping, definitions, places, met)
+            test = ExperimentStore(mapping, definitions, people.metrics, identity)
+            ended = store_items(
+                job, parsed(job, people, skip), test, size=max(100, 1000 // (3 + len(people.metrics)))
+            )
+            if ended:
+                with job.store.durable("import") as connection:
+                    test.finish(connection, to_micros(job.store.clock.now()))
+            return ended
+        events = EventRows(mapping, definitions, job, met)
+        keep = EventStore(definitions, mapping.id)
+        if mapping.order is None:
+            return store_items(job, parsed(job, events, skip), keep)
+        with Groups(LINE_WIDTH) as groups:
+            lines = (line for _, line in parsed(job, events.line, skip) if line is not None)
+            total = groups.fill(lines)
+            return not job.stopped and store_items(job, events.orders(groups), keep, size=1000, total=total)
+
+
+def _end(job: Job, state: str, mapping: Import, actor: str) -> dict[str, Any]:
+    """Write the end into the ledger, and a finished import into the audit trail; return everything counted."""
+    counted: dict[str, Any] = {**job.kept, **{name: job.seen[name] for name in SEEN}}
+    counted["rejects"] = [[*what, rows] for what, rows in job.rejects.counts.most_common()]
+    counted["lost"] = {currency: to_minor(value, currency) for currency, value in job.lost.items()}
+    now = to_micros(job.store.clock.now())
+    with job.store.durable("import") as connection:
+        job.entry.end(connection, state, counted, now)
+        if state == "finished":
+            detail = {"file": job.entry.file, "rows": job.seen["rows"], **job.kept}
+            audit.append(connection, now, actor, "import", mapping.id, detail)
+    if state == "finished" and job.kept:
+        # What comes next, a segment or a plan, must not be planned for the tables as they were before.
+        analyse(job.store, *job.tables)
+    return counted
+
+
+def _result(
+    store: Store, definitions: Definitions, mapping: Import, path: Path, counted: dict[str, Any], **more: Any
+) -> ImportResult:
+    rejects = tuple(Rejected(*one) for one in counted.get("rejects", ()))
+    named = {name: counted.get(name, 0) for name in (*SEEN, *_TOTALS)}
+    details = {
+        name: count
+        for name, count in counted.items()
+        if name not in named and isinstance(count, int) and count
+    }
+    with store.read() as connection:
+        reached = reach(connection, definitions)
+    return ImportResult(
+        mapping=mapping.id,
+        kind=_KINDS[type(mapping)],
+        file=str(path),
+        **named,
+        rejected=sum(one.rows for one in rejects),
+        rejects=rejects,
+        no_customer_value=counted.get("lost", {}),
+        details=details,
+        reach=reached,
+        missing_columns=missing_columns(mapping, definitions),
+        **more,
+    )
+
+
+def _about(definitions: Definitions, mapping: Import) -> tuple[str, ...]:
+    """Return everything beside the file that decides how its rows are read."""
+    workspace = definitions.workspace
+    kinds = sorted((name, channel.kind) for name, channel in definitions.channels.items())
+    rules = (workspace.zone, workspace.currency, workspace.country, workspace.salt, kinds)
+    return repr(mapping), repr(definitions.attributes), repr(definitions.events), repr(rules)
+
+
+def _columns(mapping: Import) -> Iterable[str]:
+    """Return the columns of the file that a mapping names."""
+    columns: list[Column | None] = [mapping.customer]
+    names: list[str] = [name for line in mapping.skip for name, _ in line.tests]
+    if isinstance(mapping, CustomersImport):
+        columns += [column for _, column in mapping.fields]
+        names += [name for consent in mapping.consents for name, _ in consent.when]
+    elif isinstance(mapping, EventsImport):
+        columns += [mapping.at, *(column for _, column in mapping.properties)]
+        names += [*mapping.ids, *([mapping.order] if mapping.order else [])]
+        if mapping.item is not None:
+            item = mapping.item
+            columns += [item.key, item.quantity, item.price, item.name]
+        if mapping.returns is not None:
+            names += [name for line in mapping.returns.when for name, _ in line.tests]
+    else:
+        columns += [mapping.arm, mapping.at, *(column for _, column in (*mapping.outcomes, *mapping.before))]
+    return [column.name for column in columns if column is not None and column.name is not None] + names

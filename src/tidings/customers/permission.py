@@ -1,0 +1,180 @@
+"""May this customer be written to on this channel for this purpose? One expression, used when planning and when sending.
+
+The first reason against it, in the order of the gate:
+
+| code | meaning |
+|---|---|
+| suppressed_erased | the customer was erased, or the address belongs to somebody who was |
+| no_address | no address for this kind of channel (or one whose hash is missing: then a suppression could be overlooked) |
+| suppressed_complaint, suppressed_bounce, suppressed_manual | the address is suppressed |
+| unsubscribed_all, unsubscribed_list | the latest word of the customer is a withdrawal, for everything or for this purpose |
+| no_consent | the purpose needs consent and there is none that is granted |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tidings.customers.consent import ALL, latest_consent, latest_of_customer
+from tidings.customers.identity import ADDRESS_COLUMNS
+from tidings.definitions.kinds.rules import Purpose
+from tidings.store.tables import people
+
+CODES = (
+    "suppressed_erased",
+    "no_address",
+    "suppressed_complaint",
+    "suppressed_bounce",
+    "suppressed_manual",
+    "unsubscribed_all",
+    "unsubscribed_list",
+    "no_consent",
+)
+
+_Code = sa.ColumnElement[str | None]
+
+
+def refusal(channel_kind: str, purpose: Purpose) -> sa.ColumnElement[str | None]:
+    """Return the first reason against writing to the customer of a row of people.customers, NULL when there is none.
+
+    Correlated to people.customers: `sa.select(customers.c.id, refusal("email", purpose))`. For a whole
+    table `refusals` does the same with joins. A message of the class transactional passes a withdrawal for `all`
+    (an order confirmation is no advertising); a withdrawal for its own purpose holds for every class.
+    Raises ValueError for an unknown channel kind.
+    """
+    return _looked_up(channel_kind, purpose, _heeds_all(purpose))
+
+
+def _looked_up(channel_kind: str, purpose: Purpose, with_all: bool) -> sa.ColumnElement[str | None]:
+    suppressions = people.suppressions
+    _, hashed = address_columns(channel_kind)
+    suppressed = (
+        sa.select(sa.literal_column("'suppressed_'") + suppressions.c.reason)
+        .where(
+            suppressions.c.channel == sa.literal(channel_kind, sa.Text),
+            suppressions.c.address_hash == hashed,
+            suppressions.c.lifted_at.is_(None),
+        )
+        .correlate(people.customers)
+        .scalar_subquery()
+    )
+    spoken = latest_of_customer(
+        channel_kind,
+        purpose.name,
+        _spoken(people.consents.c.state, people.consents.c.purpose, purpose),
+        with_all=with_all,
+    )
+    return _verdict(channel_kind, purpose, suppressed, spoken)
+
+
+def refusals(channel_kind: str, purpose: Purpose) -> sa.Select[Any]:
+    """Return customer_id and refusal code (NULL: may be written to) of every customer who is not erased, by joins."""
+    customers, suppressions = people.customers, people.suppressions
+    _, hashed = address_columns(channel_kind)
+    latest = latest_consent(channel_kind, purpose.name, with_all=_heeds_all(purpose))
+    code = _verdict(
+        channel_kind,
+        purpose,
+        sa.literal_column("'suppressed_'") + suppressions.c.reason,
+        _spoken(latest.c.state, latest.c.purpose, purpose),
+    )
+    suppressed = sa.and_(
+        suppressions.c.address_hash == hashed,
+        suppressions.c.channel == sa.literal(channel_kind, sa.Text),
+        suppressions.c.lifted_at.is_(None),
+    )
+    return (
+        sa.select(customers.c.id.label("customer_id"), code.label("code"))
+        .select_from(
+            customers.outerjoin(suppressions, suppressed).outerjoin(
+                latest, latest.c.customer_id == customers.c.id
+            )
+        )
+        .where(customers.c.tombstoned_at.is_(None))
+    )
+
+
+def reach_counts(
+    connection: sa.Connection, purposes: Sequence[Purpose], kinds: Sequence[str] = tuple(ADDRESS_COLUMNS)
+) -> dict[tuple[str, str], dict[str | None, int]]:
+    """Count customers by (channel kind, purpose name) and refusal code; None counts those who may be written to.
+
+    Erased customers are not counted at all.
+    """
+    counted: dict[tuple[str, str], dict[str | None, int]] = {}
+    heard = _heard(connection)
+    for kind in kinds:
+        silent: dict[str, dict[str | None, int]] = {}
+        for purpose in purposes:
+            words = {purpose.name, ALL} if _heeds_all(purpose) else {purpose.name}
+            nothing_said = not any((kind, word) in heard for word in words)
+            if nothing_said and purpose.consent in silent:
+                counted[kind, purpose.name] = dict(silent[purpose.consent])
+                continue
+            inner = _everybody(connection, kind, purpose, with_all=(kind, ALL) in heard).subquery()
+            rows = connection.execute(sa.select(inner.c.code, sa.func.count()).group_by(inner.c.code))
+            counts = counted[kind, purpose.name] = dict(rows.all())
+            if nothing_said:
+                silent[purpose.consent] = counts
+    return counted
+
+
+def _heard(connection: sa.Connection) -> set[tuple[str, str]]:
+    """Return (channel kind, purpose) of every entry: purposes of which nobody ever spoke are all counted alike."""
+    consents = people.consents
+    rows = connection.execute(sa.select(consents.c.channel, consents.c.purpose).distinct())
+    return {(channel, purpose) for channel, purpose in rows.all()}
+
+
+def _everybody(connection: sa.Connection, kind: str, purpose: Purpose, *, with_all: bool) -> sa.Select[Any]:
+    # Where nobody spoke of everything, SQLite finds the latest word without sorting.
+    # Measured on a million customers: SQLite is twice as fast by looking up, PostgreSQL three times by joining.
+    if connection.dialect.name == "postgresql":
+        return refusals(kind, purpose)
+    return sa.select(_looked_up(kind, purpose, with_all and _heeds_all(purpose)).label("code")).where(
+        people.customers.c.tombstoned_at.is_(None)
+    )
+
+
+def address_columns(channel_kind: str) -> tuple[sa.Column[str], sa.Column[str]]:
+    """Return the columns of people.customers that hold the address of a channel kind and its hash."""
+    name = ADDRESS_COLUMNS.get(channel_kind)
+    if name is None:
+        raise ValueError(f"{channel_kind!r} is no channel kind; it is {', '.join(ADDRESS_COLUMNS)}")
+    return people.customers.c[name], people.customers.c[f"{name}_hash"]
+
+
+def _heeds_all(purpose: Purpose) -> bool:
+    return purpose.message_class != "transactional"
+
+
+def _spoken(state: _Code, about: _Code, purpose: Purpose) -> sa.ColumnElement[str]:
+    """Return the refusal that a consent entry means, 'ok' where it permits, NULL where there is no entry."""
+    ok = sa.literal_column("'ok'", sa.Text)
+    without = ok if purpose.consent != "required" else sa.literal_column("'no_consent'", sa.Text)
+    return sa.case(
+        (state == sa.literal_column("'granted'"), ok),
+        (state == sa.literal_column("'pending'"), without),
+        (about == sa.literal(ALL, sa.Text), sa.literal_column("'unsubscribed_all'", sa.Text)),
+        (state == sa.literal_column("'withdrawn'"), sa.literal_column("'unsubscribed_list'", sa.Text)),
+        else_=sa.null(),
+    )
+
+
+def _verdict(
+    channel_kind: str, purpose: Purpose, suppressed: Any, spoken: Any
+) -> sa.ColumnElement[str | None]:
+    address, hashed = address_columns(channel_kind)
+    silent = "'no_consent'" if purpose.consent == "required" else "'ok'"
+    return sa.case(
+        (people.customers.c.tombstoned_at.is_not(None), sa.literal_column("'suppressed_erased'", sa.Text)),
+        (sa.or_(address.is_(None), hashed.is_(None)), sa.literal_column("'no_address'", sa.Text)),
+        else_=sa.func.nullif(
+            sa.func.coalesce(suppressed, spoken, sa.literal_column(silent, sa.Text)),
+            sa.literal_column("'ok'", sa.Text),
+            type_=sa.Text,
+        ),
+    )

@@ -1,0 +1,229 @@
+"""Read a CSV or CSV.gz row by row in flat memory, and refuse in words what would eat the machine.
+
+A file may be a bomb: one line of a gigabyte, a hundred thousand columns, an archive that unpacks a thousandfold. Each is
+refused before it is in memory. Text is UTF-8, with or without a byte order mark; the separator is the comma, semicolon or
+tab of the header line.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from tidings.errors import TidingsError, UsageError
+
+_BUFFER = 1 << 18
+_FOREIGN = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"%PDF": "a PDF",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+    b"\x1f\x8b": "a gzip archive inside another one",
+    b"SQLi": "a database",
+}
+_SAVE_AS = 'Save it as "CSV UTF-8 (comma delimited)", or export it so.'
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a file is read at all. Sizes are bytes; `ratio` is unpacked to packed, looked at beyond 16 MB."""
+
+    line: int = 1 << 20
+    row: int = 4 << 20
+    columns: int = 2000
+    ratio: int = 100
+    total: int = 64 << 30
+
+
+class Rows:
+    """The rows of one open file.
+
+    `header` names the columns, `with_nul` the lines read so far that hold a NUL sign, `text_bytes` the bytes of text read so
+    far; `done` and `size` are bytes of the file on disk.
+    """
+
+    def __init__(self, raw: BinaryIO, name: str, size: int, limits: Limits) -> None:
+        self._raw, self._name, self.size, self._limits = raw, name, size, limits
+        self._packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        self._bytes = io.BufferedReader(_Unpacked(raw, name, limits), _BUFFER) if self._packed else raw
+        self.with_nul: set[int] = set()
+        self.text_bytes = 0
+        self._row_began = 0
+        self._line = 0
+        first = self._first_line()
+        try:
+            self._reader = csv.reader(self._lines(first), delimiter=_delimiter(first))
+            header = next(self._reader, [])
+        except csv.Error as error:
+            raise self._broken(str(error)) from error
+        if len(header) > limits.columns:
+            raise TidingsError(
+                f"{name} has {len(header):,} columns; at most {limits.columns:,} are read",
+                what_to_do="Export only the columns that the mapping names.",
+            )
+        self.header = tuple(unicodedata.normalize("NFC", cell.strip()) for cell in header)
+        if not any(self.header):
+            raise TidingsError(f"{name} is empty", what_to_do="Its first line has to name the columns.")
+
+    @property
+    def done(self) -> int:
+        """Return how many bytes of the file on disk were read."""
+        return self._raw.tell()
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield (line on which the row begins, cells) of every row that is not blank."""
+        reader = self._reader
+        before = reader.line_num
+        try:
+            for cells in reader:
+                self._row_began = self.text_bytes
+                if cells:
+                    yield before + 1, cells
+                before = reader.line_num
+        except csv.Error as error:
+            raise self._broken(str(error)) from error
+
+    def _first_line(self) -> str:
+        start = self._read_line()
+        for magic, what in _FOREIGN.items():
+            if start.startswith(magic):
+                raise TidingsError(f"{self._name} is {what}, not a CSV file", what_to_do=_SAVE_AS)
+        return self._decoded(start.removeprefix(b"\xef\xbb\xbf"))
+
+    def _lines(self, first: str) -> Iterator[str]:
+        yield first
+        limit = self._limits.row
+        while line := self._read_line():
+            self.text_bytes += len(line)
+            if self.text_bytes - self._row_began > limit:
+                raise TidingsError(
+                    f"{self._name}, line {self._line}: one row is over {limit >> 20} MB; a quote may not be closed",
+                )
+            if b"\0" in line:
+                self.with_nul.add(self._line)
+            yield self._decoded(line)
+
+    def _read_line(self) -> bytes:
+        limit = self._limits.line
+        try:
+            line = self._bytes.readline(limit + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise TidingsError(
+                f"{self._name} is damaged or cut off after line {self._line}",
+                what_to_do="Copy or export it again.",
+            ) from error
+        self._line += 1
+        if len(line) > limit:
+            raise TidingsError(
+                f"{self._name}, line {self._line}: a line is over {limit >> 20} MB; that is no table of text",
+            )
+        return line
+
+    def _decoded(self, line: bytes) -> str:
+        try:
+            return line.decode()
+        except UnicodeDecodeError as error:
+            raise TidingsError(
+                f"{self._name}, line {self._line}: the text is not UTF-8 (byte {error.start + 1} of the line)",
+                what_to_do=_SAVE_AS,
+            ) from error
+
+    def _broken(self, reason: str) -> TidingsError:
+        if "field larger" in reason:
+            reason = "one cell is longer than 131,072 signs; a quote may not be closed"
+        return TidingsError(f"{self._name}, line {self._line}: {reason}")
+
+
+class _Unpacked(io.RawIOBase):
+    """The bytes of a gzip file, refused when they are far more than the file could honestly hold."""
+
+    def __init__(self, raw: BinaryIO, name: str, limits: Limits) -> None:
+        self._raw, self._name, self._limits = raw, name, limits
+        self._gzip = gzip.GzipFile(fileobj=raw, mode="rb")
+        self._out = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        count = self._gzip.readinto(buffer)  # type: ignore[arg-type]
+        self._out += count
+        bomb = self._out > 16 << 20 and self._out > self._limits.ratio * max(self._raw.tell(), 1)
+        if bomb or self._out > self._limits.total:
+            raise TidingsError(
+                f"{self._name} unpacks to more than {self._limits.ratio} times its size or {self._limits.total >> 30} GB",
+                what_to_do="Unpack it yourself and import the CSV if you trust it.",
+            )
+        return count
+
+
+@contextmanager
+def open_rows(path: Path, limits: Limits | None = None) -> Iterator[Rows]:
+    """Open a CSV or CSV.gz and read its header; raises TidingsError in words for what is no such file."""
+    with _opened(path) as raw:
+        yield Rows(raw, path.name, path.stat().st_size, limits or Limits())
+
+
+def fingerprint(path: Path, *about: str) -> str:
+    """Return the SHA-256 of the whole file and of what decides how it is read: the identity of one import."""
+    digest = sha256()
+    with _opened(path) as raw:
+        while block := raw.read(1 << 20):
+            digest.update(block)
+    for text in about:
+        digest.update(b"\0" + text.encode())
+    return digest.hexdigest()
+
+
+def require_columns(header: tuple[str, ...], names: Iterable[str], *, file: str, mapping: str) -> None:
+    """Raise one TidingsError naming every column of the mapping that the file does not have, with the nearest."""
+    wanted = list(dict.fromkeys(names))
+    said = []
+    for name in wanted:
+        count = header.count(name)
+        if count == 1:
+            continue
+        near = get_close_matches(name, [column for column in header if column], n=1, cutoff=0.5)
+        said.append(
+            f'"{name}" stands there {count} times'
+            if count
+            else f'"{name}"' + (f' (did you mean "{near[0]}"?)' if near else "")
+        )
+    if said:
+        shown = ", ".join(column or "(no name)" for column in header[:30])
+        raise TidingsError(
+            f"{file} does not have the columns that {mapping} names: {'; '.join(said)}",
+            what_to_do=f"Its columns are: {shown}{', …' if len(header) > 30 else ''}",
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        raw = path.open("rb")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}", what_to_do="check the name and the folder") from error
+    except IsADirectoryError as error:
+        raise UsageError(
+            f"{path} is a folder, not a file", what_to_do="name one of the files in it"
+        ) from error
+    except PermissionError as error:
+        raise TidingsError(f"{path} may not be read by this user") from error
+    with raw:
+        yield raw
+
+
+def _delimiter(header: str) -> str:
+    return max(",;\t", key=header.count)

@@ -1,0 +1,33 @@
+"""A process that imports a file, for tests that kill it: `python -m support.import_process URL MAPPING FILE`.
+
+It prints a line for every chunk that was kept, so that a test knows when to strike.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from support import import_world
+from support.stores import open_store
+from tidings.customers import driving
+from tidings.customers.importing import import_file
+
+
+def main() -> None:
+    """Import and say `done` at the end."""
+    url, mapping, file = sys.argv[1:]
+    store_chunk = driving._store_chunk
+
+    def told(job: driving.Job, *more: object) -> None:
+        store_chunk(job, *more)  # type: ignore[arg-type]
+        print(job.entry.rows_done, flush=True)
+
+    driving._store_chunk = told  # type: ignore[assignment]
+    with open_store(url) as store:
+        import_file(store, import_world.DEFINITIONS, getattr(import_world, mapping), Path(file))
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
