@@ -1,0 +1,1 @@
+"""A definition compiled to one select, membership with intervals, audiences, and looking at them."""
