@@ -1,0 +1,120 @@
+"""What a plan says: people and money, with stable keys for `tidings plan --json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tidings.clock import from_micros, iso
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCount:
+    """How many customers an arm (and variant of it) has."""
+
+    arm: str
+    variant: str | None
+    customers: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutDecision:
+    """The holdout as decided: `share` in basis points, and the reason in words.
+
+    `too_small` marks an automatic holdout that was left out because it could not have shown anything.
+    """
+
+    share: int
+    reason: str
+    too_small: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What the comparison can show: rates are shares of customers, `detectable` an absolute difference.
+
+    `base_rate` is the share of the audience that reached the goal in a stretch as long as its window, `basis` says
+    which stretch before now.
+    `holdout_price` is what the holdout is expected to forgo, in goals, if the campaign works just
+    well enough to be detected; `holdout_worth` the same in minor units where the goal has a worth.
+    """
+
+    base_rate: float
+    basis: str
+    detectable: float
+    holdout_price: float
+    holdout_worth: int | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One stored plan: definition hash, audience snapshot and bounds, identified by `hash`."""
+
+    hash: str
+    campaign: str
+    title: str
+    occurrence: str
+    purpose: str
+    definition_hash: str
+    planned_at: int
+    anchor_at: int
+    expires_at: int
+    anchor_is_now: bool
+    audience: int
+    control: int
+    arms: tuple[ArmCount, ...]
+    refusals: tuple[tuple[str, int], ...]
+    messages: tuple[tuple[str, int], ...]
+    holdout: HoldoutDecision
+    power: Power | None
+    goal: str | None
+    cost: int | None = None
+    cost_currency: str | None = None
+    budget: int | None = None
+    budget_currency: str | None = None
+    entering: int | None = None
+    leaving: int | None = None
+    bounds: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def people(self) -> int:
+        """How many would be written to."""
+        return sum(arm.customers for arm in self.arms if arm.arm == "treated")
+
+    @property
+    def held_out(self) -> int:
+        """How many are held out for comparison."""
+        return sum(arm.customers for arm in self.arms if arm.arm == "holdout")
+
+    @property
+    def over_budget(self) -> bool:
+        """Tell whether sending all messages would cost more than the budget."""
+        return self.budget is not None and self.cost is not None and self.cost > self.budget
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan with stable keys; instants as ISO text."""
+        plain = asdict(self)
+        for name in ("planned_at", "anchor_at", "expires_at"):
+            plain[name] = iso(from_micros(plain[name]))
+        plain["people"] = self.people
+        plain["refusals"] = [{"code": code, "customers": count} for code, count in self.refusals]
+        plain["messages"] = [{"channel": name, "messages": count} for name, count in self.messages]
+        del plain["anchor_is_now"]
+        return plain
+
+
+def plan_from_summary(summary: dict[str, Any]) -> Plan:
+    """Return a plan as it was stored by `stored_summary`."""
+    plain = dict(summary)
+    plain["arms"] = tuple(ArmCount(**arm) for arm in plain["arms"])
+    plain["refusals"] = tuple((code, count) for code, count in plain["refusals"])
+    plain["messages"] = tuple((name, count) for name, count in plain["messages"])
+    plain["holdout"] = HoldoutDecision(**plain["holdout"])
+    plain["power"] = Power(**plain["power"]) if plain["power"] else None
+    return Plan(**plain)
+
+
+def stored_summary(plan: Plan) -> dict[str, Any]:
+    """Return the plan as JSON data that `plan_from_summary` reads back."""
+    return asdict(plan)

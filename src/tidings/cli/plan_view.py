@@ -1,0 +1,89 @@
+"""A plan as a marketer reads it."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from tidings.campaigns.plan import Plan
+from tidings.clock import from_micros
+from tidings.customers.refusals import they
+from tidings.definitions.money import format_money
+
+
+def plan_lines(plan: Plan, zone: ZoneInfo, audience_names: str) -> list[tuple[str, str]]:
+    """Return the plan as pairs of a short label and a sentence; the label is empty where the line goes on."""
+    lines: list[tuple[str, str]] = []
+
+    def add(label: str, sentence: str) -> None:
+        lines.append((label, sentence))
+
+    def wall(micros: int) -> str:
+        return from_micros(micros).astimezone(zone).strftime("%Y-%m-%d %H:%M")
+
+    when = "when you run it" if plan.anchor_is_now else wall(plan.anchor_at)
+    hours = (plan.expires_at - plan.anchor_at) / 3_600_000_000
+    add("goes out", f"{when}; what is not out {hours:g} hours later is not sent")
+    add("audience", f"{plan.audience:,} people in {audience_names}")
+    if plan.entering is not None:
+        add("", f"since the plan before: {plan.entering:,} came in, {plan.leaving or 0:,} left")
+    for code, count in plan.refusals:
+        add(
+            "refused" if code == plan.refusals[0][0] else "",
+            f"{count:,} {they(code)} ({code})",
+        )
+    if plan.control:
+        add("control", f"{plan.control:,} are in the global control and get nothing")
+    add("writes to", f"{plan.people:,} people" + _by_variant(plan))
+    for channel, count in plan.messages:
+        add("messages", f"{count:,} by {channel}")
+    if plan.cost is not None and plan.cost_currency:
+        budget = (
+            f" of a budget of {format_money(plan.budget, plan.budget_currency)}"
+            if plan.budget is not None and plan.budget_currency
+            else ""
+        )
+        add("cost", format_money(plan.cost, plan.cost_currency) + budget)
+    add("holds out", f"{plan.held_out:,} people ({plan.holdout.share / 100:g} %; {plan.holdout.reason})")
+    if plan.goal is None:
+        add("shows", "nothing: the campaign has no goal")
+    elif plan.power is None:
+        add("shows", f"no effect on {plan.goal}: there is nobody, or nothing, to compare with")
+    else:
+        power = plan.power
+        add(
+            "shows",
+            f"{power.base_rate:.1%} did {plan.goal} {power.basis}; a lift of {power.detectable * 100:.2f} points "
+            "or more will be seen (4 times in 5)",
+        )
+        worth = (
+            f", {format_money(power.holdout_worth, power.currency)}"
+            if power.holdout_worth is not None and power.currency
+            else ""
+        )
+        add(
+            "price",
+            f"the holdout forgoes about {power.holdout_price:.0f} times {plan.goal}{worth} at that lift",
+        )
+    return lines
+
+
+def _by_variant(plan: Plan) -> str:
+    variants = [arm for arm in plan.arms if arm.arm == "treated" and arm.variant]
+    if not variants:
+        return ""
+    return ": " + ", ".join(f"{arm.variant} {arm.customers:,}" for arm in variants)
+
+
+def print_plan(plan: Plan, zone: ZoneInfo, audience_names: str) -> None:
+    """Print the plan with its hash and the command that runs it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{plan.title}[/bold]  ({plan.campaign}, {plan.purpose})   plan {plan.hash}")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    for label, sentence in plan_lines(plan, zone, audience_names):
+        grid.add_row(f"  {label}", sentence)
+    console.print(grid)

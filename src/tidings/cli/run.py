@@ -1,0 +1,219 @@
+"""`tidings run`: show the plan, ask, enrol, send; again after a kill, go on where it stopped."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from tidings.cli.options import environment_option, examples, json_option, yes_option
+
+if TYPE_CHECKING:
+    from tidings.campaigns.plan import Plan
+    from tidings.campaigns.runs import Run
+    from tidings.cli.session import Session
+    from tidings.responses.drain import Drainer
+
+
+@click.command(
+    epilog=examples(
+        "tidings run spring_winback                  # show the plan and ask",
+        "tidings run spring_winback --plan 3fa9c1    # run a stored plan",
+        "tidings run spring_winback --yes --json",
+    )
+)
+@click.argument("name")
+@click.option("--plan", "plan_hash", metavar="HASH", help="Run this stored plan instead of planning anew.")
+@yes_option
+@environment_option
+@json_option
+def command(name: str, plan_hash: str | None, yes: bool, environment: str | None, as_json: bool) -> int:
+    """Run a campaign: show its plan, ask, enrol every arm and send.
+
+    Running an occurrence a second time does nothing and says so; one that was interrupted goes on.
+    """
+    from tidings.campaigns.planning import find_campaign
+    from tidings.campaigns.runs import enrol, find_run, start_run
+    from tidings.cli.readiness import check_plannable, check_sendable
+    from tidings.cli.session import open_session
+
+    with open_session(environment=environment) as session:
+        definitions = session.settings.definitions
+        campaign = find_campaign(definitions, name)
+        run = find_run(session.store, campaign.id)
+        if run is None:
+            check_plannable(session, campaign)
+            check_sendable(session.settings, campaign)
+            plan = _choose_plan(session, name, plan_hash)
+            if not as_json:
+                _show(session, plan)
+            if not yes and not _asked(session, plan):
+                click.echo("nothing was sent", err=True)
+                return 0
+            run = start_run(
+                session.store, definitions, plan.hash, approved_by=getpass.getuser(), now=session.clock.now()
+            )
+        elif run.state == "enrolling":
+            click.echo("an interrupted start of this run is taken up", err=True)
+            enrol(session.store, run.id)
+        elif run.state in ("finished", "cancelled"):
+            return _already(session, run, as_json)
+        elif run.state != "paused":
+            click.echo("this run was started before; going on", err=True)
+        return _send(session, run, as_json)
+
+
+def _choose_plan(session: Session, name: str, plan_hash: str | None) -> Plan:
+    from tidings.campaigns.planning import check_drift, load_plan, make_plan
+    from tidings.errors import UsageError
+
+    definitions, store, now = session.settings.definitions, session.store, session.clock.now()
+    if plan_hash is None:
+        return make_plan(store, definitions, name, now=now)
+    _, _, plan = load_plan(store, plan_hash)
+    if plan.campaign != name:
+        raise UsageError(f"plan {plan.hash} is of the campaign {plan.campaign}, not of {name}")
+    check_drift(store, definitions, plan, now=now)
+    return plan
+
+
+def _show(session: Session, plan: Plan) -> None:
+    from tidings.cli.plan import audience_name
+    from tidings.cli.plan_view import print_plan
+
+    definitions = session.settings.definitions
+    print_plan(
+        plan, ZoneInfo(definitions.workspace.zone), audience_name(definitions.campaigns[plan.campaign])
+    )
+
+
+def _asked(session: Session, plan: Plan) -> bool:
+    from tidings.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "this would send and there is nobody to ask", what_to_do="add --yes once you have read the plan"
+        )
+    environment = session.settings.environment
+    how = "write files to the outbox for" if environment.outbox else "SEND to"
+    return click.confirm(f"\n{how} {plan.people:,} people in {environment.name}?", default=False)
+
+
+def _already(session: Session, run: Run, as_json: bool) -> int:
+    from tidings.delivery.running import run_counts
+
+    counts = run_counts(session.store, run.id)
+    if as_json:
+        click.echo(json.dumps(_result(run, counts, already=True), indent=2))
+        return 0
+    told = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in counts.items() if count)
+    click.echo(f"{run.campaign} has run already and is {run.state} ({told}); nothing was done.")
+    click.echo(f"What it caused:  tidings report {run.campaign}")
+    return 0
+
+
+def _send(session: Session, run: Run, as_json: bool) -> int:
+    """Deliver what is due and say how it went; exit 1 when something is left undone."""
+    from tidings.campaigns.runs import find_run
+    from tidings.clock import from_micros, iso, to_micros
+    from tidings.delivery.running import deliver_run, run_counts
+
+    now = to_micros(session.clock.now())
+    if run.anchor_at > now:
+        click.echo(
+            f"enrolled; it goes out at {iso(from_micros(run.anchor_at))}. Leave `tidings serve` running."
+        )
+        return 0
+    with _stopping() as stop:
+        done = deliver_run(
+            session.settings,
+            session.store,
+            run.id,
+            clock=session.clock,
+            progress=None if as_json else progress_line(),
+            stop=stop,
+            before_claim=_drainer(session).drain_pending,
+        )
+    counts = run_counts(session.store, run.id)
+    after = find_run(session.store, run.campaign, run.occurrence) or run
+    if as_json:
+        click.echo(json.dumps(_result(after, counts, already=False, reason=done.reason), indent=2))
+    else:
+        _tell(after, counts, done.reason)
+    return 0 if after.state == "finished" else 1
+
+
+def _drainer(session: Session) -> Drainer:
+    """Return what brings unsubscribes that the tracker took in into the store before each claim."""
+    from tidings.responses.drain import Drainer
+    from tidings.responses.spool import spool_folder
+
+    settings = session.settings
+    folder = spool_folder(settings.data_dir, settings.environment.name)
+    return Drainer(session.store, folder, salt=settings.definitions.workspace.salt)
+
+
+def progress_line() -> Any:
+    """Return a callback that rewrites one line on a terminal and is silent when piped."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        click.echo(f"\r  {done:,} of {total:,} handed over", nl=done >= total, err=True)
+
+    return show
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into a clean stop after the messages in flight."""
+    stop = threading.Event()
+
+    def ask(signum: int, frame: Any) -> None:
+        click.echo("\nstopping after the messages in flight", err=True)
+        stop.set()
+
+    previous = [(number, signal.signal(number, ask)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield stop
+    finally:
+        for number, handler in previous:
+            signal.signal(number, handler)
+
+
+def _result(run: Run, counts: dict[str, int], *, already: bool, reason: str = "") -> dict[str, Any]:
+    return {
+        "campaign": run.campaign,
+        "occurrence": run.occurrence,
+        "state": run.state,
+        "already": already,
+        "pause_reason": run.pause_reason or reason or None,
+        "messages": counts,
+    }
+
+
+def _tell(run: Run, counts: dict[str, int], reason: str) -> None:
+    for state, count in counts.items():
+        if count:
+            click.echo(f"  {count:>9,}  {state.replace('_', ' ')}")
+    if counts.get("in_doubt"):
+        click.echo("Those in doubt may or may not have gone out; `tidings in-doubt` lists each.")
+    if run.state == "paused":
+        click.echo(f"The run is paused: {run.pause_reason}\nGo on with:  tidings resume {run.campaign}")
+    elif run.state == "finished":
+        click.echo(f"{run.campaign} is out. Watch what it causes:  tidings report {run.campaign}")
+    elif reason.startswith("all sending is paused"):
+        click.echo(
+            f"Not all is out yet: {reason}\nGo on with:  tidings resume, then tidings run {run.campaign}"
+        )
+    else:
+        why = f": {reason}" if reason else ""
+        click.echo(f"Not all is out yet{why}. Go on with:  tidings run {run.campaign}")

@@ -1,0 +1,1 @@
+"""Pure functions: intervals, tests, adjustment and power. No store, no definitions, no randomness."""
