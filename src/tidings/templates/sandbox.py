@@ -1,0 +1,307 @@
+"""What a template may do: an allow-list of syntax over plain values, checked once when a message is compiled.
+
+Customer values are never compiled. There are no calls, no attributes but `loop.index` and its like, no
+arithmetic, no assignment, no include, so the sandbox below is the second wall and not the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2.environment import Template
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+from tidings.errors import Problem
+from tidings.templates.formats import FILTERS, MAX_LITERAL, filters
+from tidings.templates.sources import Text
+from tidings.templates.values import Missing
+
+TESTS = ("known", "unknown")
+_LOOP = ("index", "first", "last", "length")
+_MAX_DEPTH = 40
+_MAX_LOOPS = 2
+
+_ALLOWED = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Const,
+    nodes.If,
+    nodes.For,
+    nodes.CondExpr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Neg,
+    nodes.Concat,
+    nodes.Filter,
+    nodes.Test,
+    nodes.Getattr,
+    nodes.Tuple,
+    nodes.List,
+)
+_REASONS: tuple[tuple[type[nodes.Node] | tuple[type[nodes.Node], ...], str], ...] = (
+    (nodes.Call, "a template calls nothing"),
+    ((nodes.Include, nodes.Extends, nodes.Import, nodes.FromImport, nodes.Block), "a template stands alone"),
+    ((nodes.Macro, nodes.CallBlock, nodes.FilterBlock), "a template defines nothing"),
+    ((nodes.Assign, nodes.AssignBlock, nodes.With), "a template sets nothing"),
+    (nodes.BinExpr, "a template does not calculate"),
+    (nodes.Getitem, "a value has no parts to take out; for a list there is `| first` and {% for %}"),
+)
+
+
+class Refused(Exception):
+    """Syntax outside the allow-list; becomes a problem with its place."""
+
+    def __init__(self, line: int, word: str, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.line, self.word, self.code, self.message, self.hint = line, word, code, message, hint
+
+
+def environment(language: str, *, html: bool) -> ImmutableSandboxedEnvironment:
+    """Return a sandboxed environment with the allowed filters and nothing else in reach."""
+    made = ImmutableSandboxedEnvironment(
+        autoescape=html,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        newline_sequence="\r\n",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        cache_size=0,
+        auto_reload=False,
+    )
+    made.globals.clear()
+    made.filters = dict(filters(language))
+    made.tests = {
+        "known": lambda value: not isinstance(value, Missing),
+        "unknown": lambda value: isinstance(value, Missing),
+    }
+    return made
+
+
+class Checker(NodeTransformer):
+    """Walks a syntax tree: refuses what is not allowed, puts in the texts of `say`, prints values by their type.
+
+    `types` gives each name's type (an attribute type, or `text` for what the engine provides); `texts` the
+    words of the variant. `used` collects the names read.
+    """
+
+    def __init__(
+        self,
+        types: Mapping[str, str],
+        currencies: Mapping[str, str],
+        texts: Mapping[str, list[nodes.Expr]],
+    ) -> None:
+        self.types = dict(types)
+        self.currencies = currencies
+        self.texts = texts
+        self.used: set[str] = set()
+        self._depth = 0
+        self._loops: list[str] = []
+
+    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
+        """Check one node and everything below it."""
+        if not isinstance(node, _ALLOWED):
+            sentence = next((text for kind, text in _REASONS if isinstance(node, kind)), "")
+            name = type(node).__name__.lower()
+            raise Refused(node.lineno, "", "TPL10", sentence or f"a template has no {name}")
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise Refused(node.lineno, "", "TPL10", f"is nested deeper than {_MAX_DEPTH} levels")
+        try:
+            return super().visit(node, *args, **kwargs)
+        finally:
+            self._depth -= 1
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
+        """Print each value as its type reads; put in the words of the variant, holes and all."""
+        written: list[nodes.Expr] = []
+        for one in node.nodes:
+            if isinstance(one, nodes.Name) and one.name in self.texts:
+                written += self.texts[one.name]
+                continue
+            self._printable(one)
+            written.append(self._shown(self.visit(one)))
+        node.nodes = written
+        return node
+
+    def visit_Name(self, node: nodes.Name) -> nodes.Node:  # noqa: N802
+        """Allow a name of the vocabulary; a text of `say` becomes a constant."""
+        name = node.name
+        if node.ctx != "load":
+            raise Refused(node.lineno, name, "TPL10", "a template sets nothing")
+        if name in self.texts and name not in self._loops:
+            words = self.texts[name]
+            if len(words) == 1 and isinstance(words[0], nodes.TemplateData | nodes.Const):
+                value = words[0].data if isinstance(words[0], nodes.TemplateData) else words[0].value
+                return nodes.Const(value, lineno=node.lineno)
+            raise Refused(
+                node.lineno,
+                name,
+                "TPL11",
+                f'"{name}" has a hole {{{{ … }}}} of its own, so it stands alone as {{{{ {name} }}}}',
+            )
+        if name not in self.types:
+            near = get_close_matches(name, [*self.types, *self.texts], n=1, cutoff=0.6)
+            hint = f'did you mean "{near[0]}"?' if near else "attributes stand in config/attributes.yaml"
+            raise Refused(node.lineno, name, "TPL12", f'there is no attribute or text "{name}"', hint)
+        self.used.add(name)
+        return node
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Node:  # noqa: N802
+        """Allow plain constants of a sane length."""
+        if isinstance(node.value, str) and len(node.value) > MAX_LITERAL:
+            raise Refused(node.lineno, "", "TPL10", f"a text in quotes takes {MAX_LITERAL} signs")
+        return node
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
+        """Allow `loop.index`, `loop.first`, `loop.last` and `loop.length` inside a loop."""
+        if (
+            isinstance(node.node, nodes.Name)
+            and node.node.name == "loop"
+            and self._loops
+            and node.attr in _LOOP
+        ):
+            return node
+        raise Refused(node.lineno, node.attr, "TPL10", f"a value has no .{node.attr[:40]}")
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        """Allow a loop over a list attribute, two deep at most."""
+        source, target = node.iter, node.target
+        listed = isinstance(source, nodes.Name) and self.types.get(source.name) == "list"
+        if isinstance(source, nodes.Name) and source.name not in self.types:
+            self.visit(source)
+        if not listed or not isinstance(target, nodes.Name) or node.recursive:
+            raise Refused(
+                node.lineno,
+                "for",
+                "TPL10",
+                "a loop is {% for one in ATTRIBUTE %} over a list attribute",
+            )
+        if (
+            target.name.startswith("_")
+            or target.name in self.types
+            or target.name in self.texts
+            or target.name == "loop"
+        ):
+            raise Refused(node.lineno, target.name, "TPL10", f'"{target.name}" is taken; use another word')
+        if len(self._loops) >= _MAX_LOOPS:
+            raise Refused(node.lineno, "for", "TPL10", "loops stand at most two deep")
+        node.iter = self.visit(source)
+        self._loops.append(target.name)
+        self.types[target.name] = "text"
+        try:
+            if node.test is not None:
+                node.test = self.visit(node.test)
+            node.body = [self.visit(one) for one in node.body]
+            node.else_ = [self.visit(one) for one in node.else_]
+        finally:
+            self._loops.pop()
+            del self.types[target.name]
+            self.used.discard(target.name)
+        return node
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        """Allow a filter of the list with constant arguments; money learns the currency of its attribute."""
+        if node.name not in FILTERS or node.node is None:
+            near = get_close_matches(node.name, FILTERS, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"there are: {', '.join(FILTERS)}"
+            raise Refused(node.lineno, node.name, "TPL13", f'there is no filter "{node.name}"', hint)
+        most = FILTERS[node.name][0]
+        plain = all(isinstance(one, nodes.Const) for one in node.args)
+        if node.kwargs or node.dyn_args or node.dyn_kwargs or len(node.args) > most or not plain:
+            raise Refused(
+                node.lineno,
+                node.name,
+                "TPL10",
+                f"| {node.name} takes {most or 'no'} argument{'s' if most > 1 else ''} in plain words",
+            )
+        if node.name == "money" and not node.args:
+            currency = self.currencies.get(node.node.name) if isinstance(node.node, nodes.Name) else None
+            if currency is None:
+                raise Refused(node.lineno, "money", "TPL10", '| money needs a currency here: money("EUR")')
+            node.args = [nodes.Const(currency, lineno=node.lineno)]
+        return self.generic_visit(node)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+        """Allow `is known` and `is unknown`."""
+        if node.name not in TESTS or node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            raise Refused(
+                node.lineno,
+                node.name,
+                "TPL10",
+                f'a template has no "is {node.name}"',
+                "use `is known`",
+            )
+        return self.generic_visit(node)
+
+    def _printable(self, node: nodes.Node) -> None:
+        kind = self.types.get(node.name) if isinstance(node, nodes.Name) else None
+        if isinstance(node, nodes.Name) and kind == "list":
+            raise Refused(
+                node.lineno,
+                node.name,
+                "TPL11",
+                f'"{node.name}" is a list',
+                f"write {node.name} | join",
+            )
+        if isinstance(node, nodes.Name) and kind == "flag":
+            message = f'"{node.name}" is yes or no, not a text'
+            raise Refused(
+                node.lineno,
+                node.name,
+                "TPL11",
+                message,
+                f"write {{% if {node.name} %}} … {{% endif %}}",
+            )
+
+    def _shown(self, node: Any) -> Any:
+        """Wrap bare names in the filter of their type, down through `or` and if-else."""
+        if isinstance(node, nodes.Name):
+            kind = {"instant": "date"}.get(self.types.get(node.name, ""), self.types.get(node.name, ""))
+            if kind not in ("money", "date", "number"):
+                return node
+            currency = [nodes.Const(self.currencies[node.name])] if kind == "money" else []
+            return nodes.Filter(node, kind, currency, [], None, None, lineno=node.lineno)
+        if isinstance(node, nodes.Or | nodes.And):
+            node.left, node.right = self._shown(node.left), self._shown(node.right)
+        elif isinstance(node, nodes.CondExpr):
+            node.expr1 = self._shown(node.expr1)
+            node.expr2 = self._shown(node.expr2) if node.expr2 is not None else None
+        return node
+
+
+def parse(env: ImmutableSandboxedEnvironment, source: str, checker: Checker) -> nodes.Template:
+    """Return the checked tree of a source; raises Refused with the line inside the source."""
+    try:
+        tree = env.parse(source)
+    except TemplateSyntaxError as error:
+        sentence = (error.message or "cannot be read").replace("'", '"')
+        raise Refused(error.lineno, "", "TPL10", sentence) from error
+    except (RecursionError, MemoryError, ValueError, OverflowError) as error:
+        raise Refused(1, "", "TPL10", "is nested too deep to be read") from error
+    checked: nodes.Template = checker.visit(tree)
+    checked.set_environment(env)
+    return checked
+
+
+def compile_tree(env: ImmutableSandboxedEnvironment, tree: nodes.Template) -> Template:
+    """Return the compiled template of a checked tree."""
+    try:
+        return env.from_string(tree)
+    except (TemplateError, RecursionError, SyntaxError) as error:
+        raise Refused(1, "", "TPL10", f"cannot be compiled: {error}") from error
+
+
+def as_problem(text: Text, refused: Refused) -> Problem:
+    """Return a refusal as a problem at its line and word in the file."""
+    line = text.first_line + (refused.line or 1) - 1
+    offset = text.word(line, refused.word) if refused.word else text.word(line, "\x00")
+    return text.problem(refused.code, refused.message, offset, max(len(refused.word), 1), refused.hint)

@@ -1,0 +1,1 @@
+"""Tokens that links carry, API keys, and the key ring that signs them."""
