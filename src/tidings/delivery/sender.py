@@ -1,0 +1,363 @@
+"""The sender: claims batches of one channel of one run, keeps the connections busy and ends with the truth.
+
+It may be killed at any instant and run any number of times, by several processes at once: what was accepted is
+never sent again, what was not begun is sent, and what was in flight is in doubt, each message by name.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from tidings.clock import Clock, from_micros, to_micros
+from tidings.delivery.claiming import PENDING, Found, Taken, look, take
+from tidings.delivery.handing import Hands, Render
+from tidings.delivery.marks import Marker
+from tidings.delivery.ownership import own_name
+from tidings.delivery.patience import persist, wait_for_drain
+from tidings.delivery.pause import pause_run
+from tidings.delivery.recovery import Recovered, recover
+from tidings.delivery.work import Delivered, Job
+from tidings.store.boot import boot_id
+from tidings.store.database import Store
+from tidings.store.tables import sending
+
+if TYPE_CHECKING:
+    from tidings.channels.protocol import Adapter
+
+Progress = Callable[[int, int], None]
+BeforeClaim = Callable[[], object]
+# While all that is due is in somebody's hands: seconds until the run is looked through again, and at least so many
+# times as long as it took to look.
+_LOOK_AGAIN, _LOOK_SHARE = 0.25, 20
+# More doubts than these are not worth remembering: the run is simply counted again.
+_FEW = 500
+_SETTLED = ("accepted", "rejected", "refused", "in_doubt")
+
+
+def deliver(
+    store: Store,
+    job: Job,
+    *,
+    adapter: Adapter,
+    render: Render,
+    clock: Clock,
+    connections: int = 8,
+    batch: int = 500,
+    rate_per_second: float | Decimal | None = None,
+    lease_seconds: float = 60.0,
+    wait_seconds: float = 0.0,
+    patience_seconds: float = 30.0,
+    connect_seconds: float = 5.0,
+    stop: threading.Event | None = None,
+    progress: Progress | None = None,
+    before_claim: BeforeClaim | None = None,
+) -> Delivered:
+    """Send what is due of one channel of a run and return where the run stands.
+
+    `rate_per_second`: the most messages a second that this call hands over, None for no limit.
+    `wait_seconds`: how long to wait altogether for deferred messages and for claims of other senders before
+    leaving them to a later call. `patience_seconds`: how long the database, or a channel that has worked, may
+    be away; `connect_seconds`: how long a channel that has not. `stop` ends the sender after the messages in
+    flight. `progress` is called with (settled, all) messages of the run. `before_claim` is called before each
+    claim: it brings unsubscribes that wait in the spool into the store.
+    Raises StoreError when the clock was set back or the database cannot go on; nothing is lost then.
+    """
+    store.check_clock(clock.now())
+    sender = _Sender(
+        store,
+        job,
+        clock,
+        batch=batch,
+        lease_seconds=lease_seconds,
+        wait_seconds=wait_seconds,
+        patience_seconds=patience_seconds,
+        stop=stop or threading.Event(),
+        progress=progress,
+        before_claim=before_claim,
+    )
+    marker = Marker(
+        store,
+        job,
+        connections=connections,
+        lease_seconds=lease_seconds,
+        patience_seconds=patience_seconds,
+    )
+    hands = Hands(
+        job,
+        adapter,
+        render,
+        marker,
+        clock,
+        connections=connections,
+        rate_per_second=float(rate_per_second) if rate_per_second else None,
+        connect_seconds=connect_seconds,
+        reconnect_seconds=max(patience_seconds, connect_seconds),
+    )
+    reason = ""
+    try:
+        reason = sender.feed(hands, marker)
+    except BaseException:
+        hands.stop()
+        raise
+    finally:
+        hands.close()
+        marker.close()
+    if marker.failure is not None:
+        raise marker.failure
+    if hands.trouble:
+        reason = hands.trouble
+        persist(lambda: pause_run(store, job.run_id, reason=reason, now=clock.now()), patience_seconds)
+    persist(lambda: finish(store, job.run_id, now=to_micros(clock.now())), patience_seconds)
+    sender.tell(marker, force=True)
+    reason = reason or marker.held
+    return persist(
+        lambda: standing(store, job.run_id, sent_now=marker.counts["accepted"], reason=reason),
+        patience_seconds,
+    )
+
+
+class _Sender:
+    """The loop that claims."""
+
+    def __init__(
+        self,
+        store: Store,
+        job: Job,
+        clock: Clock,
+        *,
+        batch: int,
+        lease_seconds: float,
+        wait_seconds: float,
+        patience_seconds: float,
+        stop: threading.Event,
+        progress: Progress | None,
+        before_claim: BeforeClaim | None,
+    ) -> None:
+        self.store = store
+        self.job = job
+        self.clock = clock
+        self.batch = batch
+        self.lease_seconds = lease_seconds
+        self.wait_left = wait_seconds
+        self.patience = patience_seconds
+        self.stop = stop
+        self.progress = progress
+        self.before_claim = before_claim
+        self.owner = own_name()
+        self.boot = boot_id()
+        self._told = 0.0
+        self._before: tuple[int, int] | None = None
+        self._refused = 0
+
+    def feed(self, hands: Hands, marker: Marker) -> str:
+        """Claim until nothing is left that can be sent now; return why it ended early, empty when it did not."""
+        after, rest_until = 0, 0.0
+        self._recover(marker)
+        while True:
+            if self.stop.is_set():
+                hands.stop()
+                return "it was asked to stop"
+            if hands.stopping or marker.failure is not None:
+                return ""
+            in_flight = bool(marker.fences)
+            if hands.queued > self.batch // 10 or (in_flight and time.monotonic() < rest_until):
+                self._idle(marker)
+                continue
+            began = time.monotonic()
+            found = persist(partial(self._look, after), self.patience)
+            if found.held:
+                hands.stop()
+                return found.held
+            if found.ids:
+                held = self._claim(found, hands, marker)
+                if held:
+                    hands.stop()
+                    return held
+                after = found.ids[-1]
+            elif in_flight:
+                # Nothing new; what is in flight may still come back as planned or deferred.
+                ended = time.monotonic()
+                after, rest_until = 0, ended + max(_LOOK_AGAIN, (ended - began) * _LOOK_SHARE)
+            elif after:
+                after = 0
+            elif not self._wait_for_more(marker):
+                return ""
+
+    def _look(self, after: int) -> Found:
+        return look(self.store, self.job, after=after, limit=self.batch)
+
+    def _claim(self, found: Found, hands: Hands, marker: Marker) -> str:
+        """Claim what was found and queue it; return why nothing may go out now, empty when it may."""
+        if self.before_claim is not None:
+            waited = wait_for_drain(
+                self.before_claim, self.patience, self.clock, lambda: self.stop.is_set() or hands.stopping
+            )
+            if not waited:
+                return ""
+        taken = persist(partial(self._take, found), self.patience)
+        self._refused += taken.refused
+        if taken.lease is not None:
+            marker.hold(taken.lease, len(taken.messages))
+            hands.give(taken.messages)
+        return taken.held
+
+    def _take(self, found: Found) -> Taken:
+        return take(
+            self.store,
+            self.job,
+            owner=self.owner,
+            boot_id=self.boot,
+            found=found.ids,
+            lease_seconds=self.lease_seconds,
+        )
+
+    def _recover(self, marker: Marker) -> Recovered:
+        return persist(
+            lambda: recover(self.store, self.job, owner=self.owner, boot_id=self.boot, holding=marker.fences),
+            self.patience,
+        )
+
+    def _idle(self, marker: Marker) -> None:
+        # Short enough that the queue never runs dry, long enough to leave the processor to the connections.
+        self.stop.wait(0.01)
+        self.tell(marker)
+
+    def _wait_for_more(self, marker: Marker) -> bool:
+        """Wait for the next deferred message or a claim to run out; return False when that is not worth it."""
+        recovered = self._recover(marker)
+        if recovered.planned or recovered.in_doubt:
+            # Doubts too: the purpose may have put them back.
+            return True
+        seconds = persist(self._next_in, self.patience)
+        if seconds is None or self.wait_left <= 0 or seconds > self.wait_left:
+            return False
+        pause = min(max(seconds, 0.05), 1.0)
+        self.wait_left -= pause
+        # The injected clock waits, so that a simulated one moves on; the stop event is looked at every second.
+        self.clock.sleep(pause)
+        return True
+
+    def _next_in(self) -> float | None:
+        """Return the seconds until something of this channel may become sendable, or None."""
+        messages, claims = sending.messages, sending.claims
+        with self.store.read() as connection:
+            due = connection.execute(
+                sa.select(sa.func.min(messages.c.due_at)).where(
+                    messages.c.run_id == self.job.run_id,
+                    messages.c.channel == self.job.channel,
+                    messages.c.state.in_(["planned", "deferred"]),
+                )
+            ).scalar_one()
+            lease_end = connection.execute(
+                sa.select(sa.func.min(claims.c.leased_until)).where(
+                    claims.c.run_id == self.job.run_id, claims.c.state == "open"
+                )
+            ).scalar_one()
+            waits = []
+            if due is not None:
+                waits.append((due - to_micros(self.clock.now())) / 1e6)
+            if lease_end is not None:
+                waits.append((lease_end - self.store.lease_now(connection)) / 1e6)
+        return min(waits, default=None)
+
+    def tell(self, marker: Marker, *, force: bool = False) -> None:
+        """Call the progress callback, at most four times a second."""
+        if self.progress is None or (not force and self.clock.monotonic() - self._told < 0.25):
+            return
+        self._told = self.clock.monotonic()
+        if self._before is None or force:
+            # Counted from the ledger at the beginning and the end; between them the marker's own sums do.
+            counts = run_counts(self.store, self.job.run_id)
+            total = sum(counts.values())
+            settled = total - sum(counts[state] for state in PENDING)
+            self._before = (settled - self._settled(marker), total)
+        base, total = self._before
+        self.progress(base + self._settled(marker), total)
+
+    def _settled(self, marker: Marker) -> int:
+        """Count what this call settled: in the connections, and refused in its claims."""
+        return self._refused + sum(marker.counts[kind] for kind in _SETTLED)
+
+
+def run_counts(store: Store, run_id: int) -> dict[str, int]:
+    """Return the messages of a run by state, every state named."""
+    messages = sending.messages
+    with store.read() as connection:
+        rows = connection.execute(
+            sa.select(messages.c.state, sa.func.count())
+            .where(messages.c.run_id == run_id)
+            .group_by(messages.c.state)
+        ).all()
+    return dict.fromkeys(sending.MESSAGE_STATES, 0) | {state: count for state, count in rows}  # noqa: C416
+
+
+def finish(store: Store, run_id: int, *, now: int) -> bool:
+    """Finish a sending run that has nothing left to send; return whether it is finished by this."""
+    messages, runs = sending.messages, sending.runs
+    of_run = messages.c.run_id == run_id
+    pending = messages.c.state.in_(PENDING)
+    left: sa.ColumnElement[bool] = sa.select(sa.literal_column("1")).where(of_run, pending).exists()
+    with store.read() as connection:
+        if connection.execute(sa.select(left)).scalar_one():
+            return False
+        doubted = connection.execute(
+            sa.select(messages.c.id).where(of_run, messages.c.state == "in_doubt").limit(_FEW + 1)
+        ).scalars()
+        # Nothing else can come back: under the lock only these and newer messages are looked at, not the whole run.
+        doubts = list(doubted)
+        last = connection.execute(sa.select(sa.func.max(messages.c.id)).where(of_run)).scalar() or 0
+    if len(doubts) <= _FEW:
+        came_back: sa.Select[Any] = sa.select(sa.literal_column("1")).where(pending)
+        left = sa.or_(
+            came_back.where(of_run, messages.c.id > last).exists(),
+            came_back.where(messages.c.id.in_(doubts)).exists(),
+        )
+    with store.durable("run") as connection:
+        # Locked first, then looked at: a message that is being given back is seen, or its giver sees us finished.
+        connection.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
+        return (
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id, runs.c.state == "sending", ~left)
+                .values(state="finished", finished_at=now)
+            ).rowcount
+            > 0
+        )
+
+
+def standing(store: Store, run_id: int, *, sent_now: int = 0, reason: str = "") -> Delivered:
+    """Return where a run stands, counted from the ledger."""
+    counts = run_counts(store, run_id)
+    messages, runs = sending.messages, sending.runs
+    with store.read() as connection:
+        state = connection.execute(sa.select(runs.c.state).where(runs.c.id == run_id)).scalar_one()
+        next_due = connection.execute(
+            sa.select(sa.func.min(messages.c.due_at)).where(
+                messages.c.run_id == run_id, messages.c.state == "deferred"
+            )
+        ).scalar_one()
+    return Delivered(
+        run_id,
+        state,
+        accepted=sum(counts[one] for one in ("accepted", "delivered", "complained")),
+        rejected=counts["rejected"] + counts["bounced"],
+        refused=counts["refused"],
+        deferred=counts["deferred"],
+        in_doubt=counts["in_doubt"],
+        pending=counts["planned"] + counts["claimed"] + counts["started"],
+        sent_now=sent_now,
+        reason=reason,
+        next_due=next_due,
+    )
+
+
+def waits_until(delivered: Delivered) -> str:
+    """Return when the first deferred message is tried again, as people read it, or an empty text."""
+    return "" if delivered.next_due is None else f"{from_micros(delivered.next_due):%H:%M} UTC"

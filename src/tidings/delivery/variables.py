@@ -1,0 +1,78 @@
+"""What a message is filled with: the values of many customers at once, as plain JSON.
+
+A value has the form in which it is stored: money in minor units, a date as ISO text, an instant in
+microseconds, a list as texts in order; an unknown value is None. The renderer knows the types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attributes
+from tidings.store.tables import people
+from tidings.store.vocabulary import attributes_table
+
+
+def load(
+    connection: sa.Connection, attributes: Attributes, customer_ids: Sequence[int], names: Collection[str]
+) -> dict[int, dict[str, Any]]:
+    """Return the named values of each customer: one statement for columns, one for lists, whatever the batch.
+
+    A name is an attribute of config/attributes.yaml or a fixed column (key, email, locale, …).
+    Raises KeyError for another name.
+    """
+    wanted = sorted(names)
+    lists = [name for name in wanted if _type(attributes, name) == "list"]
+    columns = [name for name in wanted if name not in lists]
+    values: dict[int, dict[str, Any]] = {customer_id: dict.fromkeys(columns) for customer_id in customer_ids}
+    if columns and values:
+        table = attributes_table(attributes)
+        picked = [
+            people.customers.c[name] if _type(attributes, name) == "fixed" else table.c[name]
+            for name in columns
+        ]
+        source = people.customers.outerjoin(table, table.c.customer_id == people.customers.c.id)
+        rows = connection.execute(
+            sa.select(people.customers.c.id, *picked)
+            .select_from(source)
+            .where(people.customers.c.id.in_(customer_ids))
+        )
+        for row in rows:
+            values[row[0]] = {name: _plain(value) for name, value in zip(columns, row[1:], strict=True)}
+    if lists and values:
+        for one in values.values():
+            one.update({name: [] for name in lists})
+        table = people.customer_lists
+        entries = connection.execute(
+            sa.select(table.c.customer_id, table.c.attribute, table.c.value)
+            .where(table.c.customer_id.in_(customer_ids), table.c.attribute.in_(lists))
+            .order_by(table.c.customer_id, table.c.attribute, table.c.value)
+        )
+        for customer_id, name, value in entries:
+            values[customer_id][name].append(value)
+    return values
+
+
+def _type(attributes: Attributes, name: str) -> str:
+    attribute = attributes.get(name)
+    if attribute is not None:
+        return attribute.type
+    if name in FIXED_COLUMNS:
+        return "fixed"
+    raise KeyError(name)
+
+
+def _plain(value: Any) -> Any:
+    """Return a column's value as JSON can hold it."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,102 @@
+"""What a sender works with: the job, one claimed message, what may come back, and the sums at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from tidings.definitions.kinds.rules import Purpose
+
+# Loads the variables that the templates name for a batch of customers: customer id to name to value.
+LoadVariables = Callable[[sa.Connection, Sequence[int]], Mapping[int, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When a deferred message is tried again: after `first_seconds`, then `factor` times longer, at most `attempts` times."""
+
+    first_seconds: float = 30.0
+    factor: float = 4.0
+    longest_seconds: float = 3600.0
+    attempts: int = 6
+
+    def delay(self, attempt: int) -> float:
+        """Return the seconds to wait after attempt number `attempt` (from 1) failed for now."""
+        return min(self.first_seconds * self.factor ** (attempt - 1), self.longest_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One channel of one run: what is claimed and under which rules.
+
+    `channel` is the id of the binding, `kind` email, sms or fax; `policy_hash` names the policies that a
+    refusal is recorded with. `variables` loads what the templates name; None when they name nothing.
+    """
+
+    run_id: int
+    channel: str
+    kind: str
+    purpose: Purpose
+    policy_hash: str = ""
+    retry: Retry = Retry()
+    variables: LoadVariables | None = None
+
+    @property
+    def when_in_doubt(self) -> str:
+        """Return the policy of the purpose for a message in doubt: hold, resend or treat as sent."""
+        return self.purpose.in_doubt
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One message in our hands: everything a renderer may need; `attempt` counts hand-overs so far."""
+
+    message_id: int
+    claim_id: int
+    customer_id: int
+    key: str
+    address: str
+    locale: str | None
+    channel: str
+    variant: str | None
+    step: str
+    attempt: int
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A renderer's no: the message of this one customer cannot be made; `detail` names the field and the reason."""
+
+    code: str
+    detail: str
+    rule: str = "template"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where a run stands when the sender stops; the sums are those of the whole run, `sent_now` of this call.
+
+    `state` is the run's: sending, paused or finished. `reason` says in one sentence why it stopped early;
+    `next_due` is the instant (microseconds) at which the first deferred message may be tried again.
+    """
+
+    run_id: int
+    state: str
+    accepted: int = 0
+    rejected: int = 0
+    refused: int = 0
+    deferred: int = 0
+    in_doubt: int = 0
+    pending: int = 0
+    sent_now: int = 0
+    reason: str = ""
+    next_due: int | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Tell whether the run is paused."""
+        return self.state == "paused"
