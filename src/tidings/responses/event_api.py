@@ -1,0 +1,226 @@
+"""The events that a shop's server sends: checked against config/events.yaml before anything is kept.
+
+    {"event": "order_placed", "customer": "C-1001", "at": "2027-03-02T10:15:00+01:00", "id": "order-77",
+     "properties": {"category": "garden", "items": 3}, "amount": "129.50", "currency": "EUR"}
+
+One such object, or an array of at most 1,000. `id` makes sending again harmless; without it each arrival counts.
+`amount` is net, in major units, and only for events that declare `revenue`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from tidings.clock import from_micros, to_micros
+from tidings.definitions.kinds.rules import Event, EventProperty, Events
+from tidings.definitions.money import from_minor, to_minor
+
+MOST_EVENTS = 1_000
+MOST_BYTES = 1024 * 1024
+_KEYS = frozenset(("event", "customer", "at", "id", "properties", "amount", "currency"))
+_LONGEST = 200
+_LONGEST_TEXT = 2_000
+_MOST_MONEY = 10**15
+_AHEAD = timedelta(minutes=5)
+_OLDEST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
+
+
+class Refused(Exception):
+    """The request cannot be accepted; `status` is the HTTP status, the text one sentence for its author."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+class _Wrong(Exception):
+    """One event is wrong; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventReader:
+    """Reads bodies of POST /v1/events; `currency` is the workspace's, taken where an amount names none."""
+
+    events: Events
+    currency: str
+
+    def read(self, body: bytes, *, source: str, now: int) -> list[dict[str, Any]]:
+        """Return spool records of every event of a body, or raise Refused: all of them are accepted or none.
+
+        `now` is the time of arrival in microseconds; an event without `at` happened then.
+        """
+        try:
+            found = json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            raise Refused(
+                400, "The body is not JSON: send one event as an object, or an array of them."
+            ) from None
+        several = found if isinstance(found, list) else [found]
+        if not several:
+            raise Refused(400, "The array is empty: send at least one event.")
+        if len(several) > MOST_EVENTS:
+            raise Refused(
+                413, f"{len(several)} events are too many for one request; send at most {MOST_EVENTS}."
+            )
+        records = []
+        for place, one in enumerate(several, start=1):
+            try:
+                records.append(self._event(one, source, now))
+            except _Wrong as wrong:
+                where = f"Event {place} of {len(several)}: " if isinstance(found, list) else ""
+                raise Refused(400, f"{where}{wrong} Nothing was accepted.") from None
+        return records
+
+    def _event(self, one: Any, source: str, now: int) -> dict[str, Any]:
+        if not isinstance(one, dict):
+            raise _Wrong("it must be an object with at least `event` and `customer`.")
+        unknown = sorted(set(one) - _KEYS)
+        if unknown:
+            raise _Wrong(
+                f'"{_short(unknown[0])}" is not a key of an event; the keys are {", ".join(sorted(_KEYS))}.'
+            )
+        name = _text(one, "event")
+        event = self.events.get(name)
+        if event is None:
+            raise _Wrong(f'"{_short(name)}" is not an event of config/events.yaml.')
+        record: dict[str, Any] = {
+            "k": "event",
+            "at": now,
+            "event": name,
+            "customer": _text(one, "customer"),
+            "occurred": _instant(one.get("at"), now),
+            "source": source,
+        }
+        if "id" in one:
+            record["id"] = _text(one, "id")
+        currency = one.get("currency", self.currency)
+        if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
+            raise _Wrong("`currency` must be a code of three capital letters, such as EUR.")
+        properties = _properties(one.get("properties", {}), event, currency)
+        if "amount" in one:
+            if event.revenue is None:
+                raise _Wrong(
+                    f'`amount` needs a revenue property, and "{name}" declares none in config/events.yaml.'
+                )
+            amount = _money(one["amount"], currency, "amount")
+            if properties.setdefault(event.revenue, amount) != amount:
+                raise _Wrong(f"`amount` and the property `{event.revenue}` differ; send one of them.")
+        if event.revenue is not None and event.revenue in properties:
+            record["amount"], record["currency"] = properties[event.revenue], currency
+        elif "currency" in one and not any(
+            declared.type == "money" and declared.name in properties for declared in event.properties
+        ):
+            raise _Wrong("`currency` without an amount of money says nothing.")
+        record["properties"] = properties
+        return record
+
+
+def _properties(given: Any, event: Event, currency: str) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise _Wrong("`properties` must be an object of names and values.")
+    kept = {}
+    for name, value in given.items():
+        declared = event.property(name)
+        if declared is None:
+            known = ", ".join(one.name for one in event.properties) or "none"
+            raise _Wrong(f'"{_short(name)}" is not a property of {event.name}; declared are: {known}.')
+        if value is not None:
+            kept[name] = _value(value, declared, currency)
+    return kept
+
+
+def _value(value: Any, declared: EventProperty, currency: str) -> Any:
+    """Return a value as the store keeps it: money in minor units, dates and instants as ISO text."""
+    name = declared.name
+    if declared.type == "money":
+        return _money(value, currency, name)
+    if declared.type == "number":
+        number = _decimal(value, name)
+        return int(number) if number == number.to_integral_value() else float(number)
+    if declared.type == "flag":
+        if not isinstance(value, bool):
+            raise _Wrong(f"`{name}` must be true or false.")
+        return value
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not _storable(value):
+        raise _Wrong(f"`{name}` must be a text of at most {_LONGEST_TEXT} signs.")
+    if declared.type == "date":
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            raise _Wrong(f"`{name}` must be a date such as 2027-03-02.") from None
+    return value
+
+
+def _text(one: dict[str, Any], name: str) -> str:
+    value = one.get(name)
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= _LONGEST or not _storable(value):
+        raise _Wrong(f"`{name}` must be a text of 1 to {_LONGEST} signs.")
+    return value.strip()
+
+
+def _storable(value: str) -> bool:
+    """Tell whether a text can be kept everywhere: PostgreSQL takes no zero byte, UTF-8 no half of a pair."""
+    return "\x00" not in value and not any("\ud800" <= sign <= "\udfff" for sign in value)
+
+
+def _instant(given: Any, now: int) -> int:
+    if given is None:
+        return now
+    try:
+        instant = datetime.fromisoformat(given)
+    except (TypeError, ValueError):
+        raise _Wrong("`at` must be an instant such as 2027-03-02T10:15:00+01:00.") from None
+    if instant.tzinfo is None:
+        raise _Wrong("`at` needs a zone: end it in Z or an offset such as +01:00.")
+    try:
+        micros = to_micros(instant)
+    except OverflowError:
+        raise _Wrong("`at` is outside the calendar.") from None
+    if instant < _OLDEST:
+        raise _Wrong("`at` is before 1970.")
+    if instant > from_micros(now) + _AHEAD:
+        raise _Wrong("`at` is in the future.")
+    return micros
+
+
+def _money(value: Any, currency: str, name: str) -> int:
+    amount = _decimal(value, name)
+    minor = to_minor(amount, currency)
+    if from_minor(minor, currency) != amount:
+        raise _Wrong(f"`{name}` has more decimal places than {currency} has.")
+    if abs(minor) > _MOST_MONEY:
+        raise _Wrong(f"`{name}` is too large.")
+    return minor
+
+
+def _decimal(value: Any, name: str) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+        raise _Wrong(f"`{name}` must be a number.")
+    try:
+        written = (
+            format(value, "f") if isinstance(value, Decimal) and abs(value.adjusted()) < 30 else str(value)
+        )
+    except ValueError:
+        written = ""
+    if not _NUMBER.fullmatch(written):
+        raise _Wrong(f"`{name}` must be a number with at most 15 digits and 9 decimal places.")
+    try:
+        return Decimal(written)
+    except InvalidOperation:
+        raise _Wrong(f"`{name}` must be a number.") from None
+
+
+def _short(text: str) -> str:
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:60])
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")

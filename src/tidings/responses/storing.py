@@ -1,0 +1,162 @@
+"""One batch of spool records into the tables: hits, their judgement, withdrawals of consent, events.
+
+In two steps, so that the write lock is held for inserts only: `prepare` reads and judges, `apply` writes. Between the
+two nothing changes what was read: one process drains a folder, and only the drain writes hits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from tidings.responses.classify import Hit
+from tidings.responses.judging import (
+    RESPONSE_KINDS,
+    Judgement,
+    count_links,
+    judge_new,
+    store_judgement,
+)
+from tidings.responses.server_events import store_events
+from tidings.responses.spool import Record
+from tidings.responses.withdrawing import withdraw
+from tidings.store.batches import insert_rows, next_ids
+from tidings.store.tables import answers, sending
+
+_HIT_COLUMNS = (
+    "id",
+    "spool_key",
+    "kind",
+    "method",
+    "message_id",
+    "url",
+    "at",
+    "received_at",
+    "network",
+    "user_agent",
+    "detail",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A spool record with the key that makes storing it idempotent, and the place in its file behind it."""
+
+    key: str
+    end: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What `apply` writes: rows of hits with what is judged of each (None: nothing), withdrawals, events."""
+
+    hits: list[tuple[tuple[Any, ...], Hit | None]]
+    judgement: Judgement
+    withdrawals: list[tuple[int, int, str]]
+    events: list[tuple[str, Record]]
+
+
+def prepare(connection: sa.Connection, arrived: Sequence[Arrived], *, now: int) -> Prepared:
+    """Read what storing up to 1,000 records needs; records stored before are left out.
+
+    Raises KeyError, TypeError or ValueError for a record that no version of the tracker wrote.
+    """
+    hits = answers.hits
+    came = [one for one in arrived if one.record["k"] != "event"]
+    keys = [one.key for one in came]
+    stored = set(connection.execute(sa.select(hits.c.spool_key).where(hits.c.spool_key.in_(keys))).scalars())
+    came = [one for one in came if one.key not in stored]
+    messages = _messages(connection, {one.record["m"] for one in came if one.record["m"] is not None})
+    links = count_links(connection, sorted({row.run_id for row in messages.values()}))
+    rows: list[tuple[tuple[Any, ...], Hit | None]] = []
+    withdrawals = []
+    for place, one in enumerate(came, start=1):
+        record = one.record
+        message = messages.get(record["m"])
+        detail: Record = {name: record[name] for name in ("prefetch", "by") if name in record}
+        hit = None
+        if message is not None:
+            hit = _hit(-place, record, message, links.get((message.run_id, message.variant), 0))
+            if record["k"] == "unsubscribe":
+                withdrawals.append((message.id, record["at"], record["by"]))
+        elif record["m"] is not None:
+            detail["message"] = record["m"]
+        rows.append((_row(one, message, detail, now), hit))
+    return Prepared(
+        rows,
+        judge_new(connection, [hit for _, hit in rows if hit is not None]),
+        withdrawals,
+        [(one.key, one.record) for one in arrived if one.record["k"] == "event"],
+    )
+
+
+def apply(connection: sa.Connection, prepared: Prepared, *, salt: str, now: int) -> dict[str, int]:
+    """Write what was prepared; return counts: hits, responses, unsubscribed, events, customers."""
+    ids = next_ids(connection, answers.hits, len(prepared.hits))
+    rows = [(hit_id, *row) for hit_id, (row, _) in zip(ids, prepared.hits, strict=True)]
+    judged = [(hit_id, hit) for hit_id, (_, hit) in zip(ids, prepared.hits, strict=True) if hit is not None]
+    insert_rows(connection, answers.hits, rows, _HIT_COLUMNS)
+    responses = store_judgement(connection, judged, prepared.judgement)
+    unsubscribed = withdraw(connection, prepared.withdrawals, now=now)
+    events, customers = store_events(connection, prepared.events, salt=salt, now=now)
+    return {
+        "hits": len(rows),
+        "responses": responses,
+        "unsubscribed": unsubscribed,
+        "events": events,
+        "customers": customers,
+    }
+
+
+def _messages(connection: sa.Connection, ids: set[int]) -> dict[int, Any]:
+    """Return those ids that are messages of this store; a token may come from a store that was restored."""
+    messages = sending.messages
+    if not ids:
+        return {}
+    select = sa.select(
+        messages.c.id,
+        messages.c.customer_id,
+        messages.c.accepted_at,
+        messages.c.run_id,
+        messages.c.variant,
+    ).where(messages.c.id.in_(sorted(ids)))
+    return {row.id: row for row in connection.execute(select)}
+
+
+def _hit(provisional: int, record: Record, message: Any, links: int) -> Hit:
+    if record["k"] not in RESPONSE_KINDS:
+        raise ValueError(f"{record['k']!r} is no kind of hit")
+    return Hit(
+        provisional,
+        record["k"],
+        record["method"],
+        message.id,
+        message.customer_id,
+        record.get("url") or "",
+        record["at"],
+        record.get("ip"),
+        record.get("ua") or "",
+        bool(record.get("prefetch")),
+        message.accepted_at,
+        links,
+    )
+
+
+def _row(one: Arrived, message: Any, detail: Record, now: int) -> tuple[Any, ...]:
+    record = one.record
+    return (
+        one.key,
+        record["k"],
+        record["method"],
+        None if message is None else message.id,
+        record.get("url"),
+        record["at"],
+        now,
+        record.get("ip"),
+        record.get("ua"),
+        detail,
+    )
