@@ -1,0 +1,134 @@
+"""The run that is reported, its arms with their planned shares, and the anchors from which windows run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from tidings.campaigns.assignment import BUCKETS, shares_to_edges
+from tidings.definitions.kinds.campaign import Campaign
+from tidings.measurement.metrics import HOLDOUT, TREATED, Arm, arm_name
+from tidings.store.tables import sending
+
+_runs = sending.runs
+_plans = sending.plans
+_enrolments = sending.enrolments
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedRun:
+    """One run: `place` of `runs` in the order they were made; `holdout` is the planned share in parts of 10,000."""
+
+    id: int
+    campaign: str
+    occurrence: str
+    kind: str
+    state: str
+    anchor_at: int
+    created_at: int
+    plan_id: int | None
+    definition_hash: str
+    holdout: int | None
+    place: int
+    runs: int
+
+
+def find_run(connection: sa.Connection, campaign: str, run_id: int | None = None) -> ReportedRun | None:
+    """Return that run of the campaign, or the latest; None when there is none."""
+    ids = list(
+        connection.execute(
+            sa.select(_runs.c.id).where(_runs.c.campaign == campaign).order_by(_runs.c.created_at, _runs.c.id)
+        ).scalars()
+    )
+    wanted = run_id if run_id is not None else (ids[-1] if ids else None)
+    if wanted is None or wanted not in ids:
+        return None
+    row = connection.execute(
+        sa.select(_runs, _plans.c.summary)
+        .select_from(_runs.outerjoin(_plans, _plans.c.id == _runs.c.plan_id))
+        .where(_runs.c.id == wanted)
+    ).one()
+    holdout = (row.summary or {}).get("holdout") or {}
+    return ReportedRun(
+        id=row.id,
+        campaign=row.campaign,
+        occurrence=row.occurrence,
+        kind=row.kind,
+        state=row.state,
+        anchor_at=row.anchor_at,
+        created_at=row.created_at,
+        plan_id=row.plan_id,
+        definition_hash=row.definition_hash,
+        holdout=holdout.get("share"),
+        place=ids.index(wanted) + 1,
+        runs=len(ids),
+    )
+
+
+def find_arms(
+    connection: sa.Connection, run: ReportedRun, campaign: Campaign | None
+) -> tuple[tuple[Arm, ...], list[int]]:
+    """Return the arms, holdout first, and the distinct anchors of the run in microseconds.
+
+    Arms of the definition that nobody is in are there with 0 customers: the sample-ratio test must see them.
+    """
+    rows = connection.execute(
+        sa.select(
+            _enrolments.c.arm,
+            _enrolments.c.variant,
+            sa.func.count().label("customers"),
+            sa.func.min(_enrolments.c.anchor_at).label("first"),
+            sa.func.max(_enrolments.c.anchor_at).label("last"),
+        )
+        .where(_enrolments.c.run_id == run.id)
+        .group_by(_enrolments.c.arm, _enrolments.c.variant)
+    ).all()
+    counts: dict[str, int] = {}
+    for row in rows:
+        name = arm_name(row.arm, row.variant)
+        counts[name] = counts.get(name, 0) + int(row.customers)
+    anchors = {row.first for row in rows} | {row.last for row in rows}
+    if len(anchors) > 1:
+        anchors = set(
+            connection.execute(
+                sa.select(_enrolments.c.anchor_at).where(_enrolments.c.run_id == run.id).distinct()
+            ).scalars()
+        )
+    shares = _shares(campaign, run.holdout, counts)
+    names = sorted({*counts, *shares}, key=lambda name: (name != HOLDOUT, _place(campaign, name), name))
+    return tuple(Arm(name, counts.get(name, 0), shares.get(name)) for name in names), sorted(anchors)
+
+
+def _place(campaign: Campaign | None, name: str) -> int:
+    order = [variant.name for variant in campaign.variants] if campaign else []
+    return order.index(name) if name in order else len(order)
+
+
+def _shares(campaign: Campaign | None, holdout: int | None, counts: dict[str, int]) -> dict[str, float]:
+    """Return the planned shares by arm; empty where no plan says them for just the arms that are there."""
+    if campaign is None:
+        return {}
+    if holdout is None:
+        written = campaign.holdout.share
+        if written is None:
+            return {}
+        holdout = written.basis_points
+    edges = shares_to_edges(
+        [variant.share.basis_points if variant.share else None for variant in campaign.variants]
+    )
+    # Whoever is above the last edge is in the last variant.
+    edges[-1:] = [BUCKETS] if edges else []
+    treated = (BUCKETS - holdout) / BUCKETS
+    shares = (
+        {
+            variant.name: treated * (edge - before) / BUCKETS
+            for variant, edge, before in zip(campaign.variants, edges, [0, *edges], strict=False)
+        }
+        if edges
+        else {TREATED: treated}
+    )
+    if holdout:
+        shares[HOLDOUT] = holdout / BUCKETS
+    # A definition that was changed since says nothing about arms it does not know.
+    return shares if set(counts) <= set(shares) | {HOLDOUT} else {}

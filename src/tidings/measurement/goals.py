@@ -1,0 +1,287 @@
+"""The goals of a campaign as metrics: counted in the database, one statement a goal.
+
+All who were enrolled count in the arm they were drawn into, whatever became of their message (intention to treat).
+Customers without an event add nothing to any sum, so the statement visits only those with one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import sqlalchemy as sa
+
+from tidings.clock import to_micros
+from tidings.definitions.kinds.campaign import Campaign, Goal
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Event
+from tidings.definitions.money import exponent
+from tidings.definitions.workspace import Definitions
+from tidings.measurement.answers import response_metric
+from tidings.measurement.metrics import Arm, Measured, Metric, Unit, arm_name, moment_columns
+from tidings.measurement.windows import Windows, windows
+from tidings.segments.comparing import Clause, Value, holds
+from tidings.segments.properties import property_value
+from tidings.segments.scope import Scope
+from tidings.statistics.sums import Moments
+from tidings.store.tables import people, sending
+
+_events = people.events
+_enrolments = sending.enrolments
+
+
+def goal_metrics(
+    connection: sa.Connection,
+    definitions: Definitions,
+    campaign: Campaign,
+    *,
+    run_id: int,
+    arms: tuple[Arm, ...],
+    anchors: list[int],
+    as_of: datetime,
+) -> Measured:
+    """Return the metrics of the goal and of the further goals; what cannot be measured becomes a sentence."""
+    goals = ((campaign.goal,) if campaign.goal else ()) + campaign.also
+    metrics: list[Metric] = []
+    notes: list[str] = []
+    main: Metric | None = None
+    zone = ZoneInfo(definitions.workspace.zone)
+    for goal in goals:
+        window = windows(_enrolments.c.anchor_at, anchors, goal.within, zone)
+        if goal.did in BUILT_IN_RESPONSES:
+            found = response_metric(
+                connection, goal.did, run_id=run_id, arms=arms, window=window, as_of=as_of
+            )
+        else:
+            found = _event_metrics(
+                connection, definitions, goal, run_id=run_id, arms=arms, window=window, as_of=as_of
+            )
+        metrics += [_distinct(metric, goal, metrics) for metric in found.metrics]
+        notes += found.notes
+        if goal is campaign.goal and found.metrics:
+            main = found.metrics[0]
+    return Measured(tuple(metrics), tuple(notes), main)
+
+
+def _distinct(metric: Metric, goal: Goal, others: list[Metric]) -> Metric:
+    """Return the metric under a name that no other has: a second goal on one event is named by its window."""
+    if all(metric.name != other.name for other in others):
+        return metric
+    name = f"{metric.name} within {goal.within}"
+    while any(name == other.name for other in others):
+        name += " (again)"
+    return replace(metric, name=name, title=f"{metric.title} within {goal.within}")
+
+
+def _event_metrics(
+    connection: sa.Connection,
+    definitions: Definitions,
+    goal: Goal,
+    *,
+    run_id: int,
+    arms: tuple[Arm, ...],
+    window: Windows,
+    as_of: datetime,
+) -> Measured:
+    event = definitions.events.get(goal.did) or Event(goal.did)
+    title = event.title or goal.did
+    ids = _name_ids(connection, [goal.did, *([event.returns] if event.returns else [])])
+    notes: list[str] = []
+    if goal.did not in ids:
+        notes.append(f"No event {goal.did} is in the store yet, so everybody counts as without one.")
+    scope = Scope.of(definitions, as_of)
+    did = _matches(ids.get(goal.did), goal, event, scope)
+    amount = _worth(goal, event)
+    net = sa.case((did, amount), else_=0) if amount is not None else None
+    priced: Clause = did
+    if amount is not None and event.returns and event.returns in ids:
+        returned = definitions.events.get(event.returns) or Event(event.returns)
+        if all(returned.property(name) for name, _ in goal.with_):
+            gone = _matches(ids[event.returns], goal, returned, scope)
+            # A shop writes a return as a positive or as a negative amount; taken off it is in both cases.
+            taken = sa.func.abs(_worth(goal, returned, named=False))
+            net = sa.case((did, amount), (gone, -taken), else_=0)
+            priced = sa.or_(did, gone)
+        else:
+            notes.append(
+                f"Returns are not taken off: {event.returns} lacks a property that the goal asks for."
+            )
+    rows = connection.execute(
+        _statement(
+            did,
+            net,
+            priced,
+            goal=goal,
+            run_id=run_id,
+            names=list(ids.values()),
+            window=window,
+            as_of=to_micros(as_of),
+        )
+    ).all()
+    unit: Unit = "share" if goal.counts == "first" else "count"
+    metrics = [
+        _metric(rows, arms, prefix="n", name=goal.did, title=title, unit=unit, before=f"{goal.did} before")
+    ]
+    if net is not None and goal.worth is not None:
+        found = {one for row in rows for one in (row.lowest, row.highest) if one}
+        unpriced = sum(row.unpriced for row in rows)
+        unnamed = sum(row.unnamed for row in rows)
+        if len(found) > 1:
+            what = goal.did if priced is did else f"{goal.did} and {event.returns}"
+            notes.append(
+                f"Amounts of {what} are in {' and '.join(sorted(found))}; different currencies are not added up, "
+                f"so there is no effect on {goal.worth}."
+            )
+        else:
+            currency = found.pop() if found else definitions.workspace.currency
+            if unnamed:
+                notes.append(f"{unnamed:,} amounts say no currency and are taken for {currency}.")
+            name = goal.worth if goal.worth != event.revenue else "revenue"
+            metrics.append(
+                _metric(
+                    rows,
+                    arms,
+                    prefix="m",
+                    name=name,
+                    title=name.capitalize().replace("_", " "),
+                    unit="money",
+                    before=f"{name} before",
+                    currency=currency,
+                )
+            )
+        if unpriced:
+            notes.append(f"{unpriced:,} of the {goal.did} events have no amount and count as 0.")
+    return Measured(tuple(metrics), tuple(notes))
+
+
+def _name_ids(connection: sa.Connection, names: list[str]) -> dict[str, int]:
+    table = people.event_names
+    rows = connection.execute(sa.select(table.c.name, table.c.id).where(table.c.name.in_(names)))
+    return {row.name: row.id for row in rows}
+
+
+def _matches(name_id: int | None, goal: Goal, event: Event, scope: Scope) -> Clause:
+    """Return the condition that an event is of that name and passes the goal's tests of its properties."""
+    if name_id is None:
+        return sa.false()
+    tests = [holds(_value(event, name, goal), test, scope) for name, test in goal.with_]
+    return sa.and_(_events.c.name_id == name_id, *tests)
+
+
+def _value(event: Event, name: str, goal: Goal) -> Value:
+    declared = event.property(name)
+    kind = declared.type if declared else "text"
+    read = _events.c.amount if name == event.revenue else property_value(_events.c.properties, name, kind)
+    return Value(
+        read,
+        kind,
+        name,
+        currency_sql=_events.c.currency if kind == "money" else None,
+        iso=kind == "date",
+        at=goal.at,
+    )
+
+
+def _worth(goal: Goal, event: Event, *, named: bool = True) -> sa.ColumnElement[Any] | None:
+    """Return the amount of an event in minor units, or None where the goal has no worth."""
+    if goal.worth is None:
+        return None
+    if not named or goal.worth in ("revenue", event.revenue):
+        return _events.c.amount
+    return property_value(_events.c.properties, goal.worth, "money")
+
+
+def _statement(
+    did: Clause,
+    net: sa.ColumnElement[Any] | None,
+    priced: Clause,
+    *,
+    goal: Goal,
+    run_id: int,
+    names: list[int],
+    window: Windows,
+    as_of: int,
+) -> sa.Select[*tuple[Any, ...]]:
+    """Return the statement that sums, for each arm, both metrics (`n`, `m`) with their values before.
+
+    `priced` are the events whose amount is in `net`.
+    """
+    at = _events.c.occurred_at
+    after = sa.and_(at >= _enrolments.c.anchor_at, at < window.closes, at < as_of)
+    before = sa.and_(at >= window.opens, at < _enrolments.c.anchor_at, at < as_of)
+    amount = net if net is not None else sa.literal(0)
+    counted = sa.and_(sa.or_(after, before), priced) if net is not None else sa.false()
+    unnamed = sa.and_(counted, amount.is_not(None), _events.c.currency.is_(None))
+    per = (
+        sa.select(
+            sa.func.min(_enrolments.c.arm).label("arm"),
+            sa.func.min(_enrolments.c.variant).label("variant"),
+            sa.func.sum(sa.case((sa.and_(did, after), 1), else_=0)).label("n_after"),
+            sa.func.sum(sa.case((sa.and_(did, before), 1), else_=0)).label("n_before"),
+            sa.func.sum(sa.case((after, sa.func.coalesce(amount, 0)), else_=0)).label("m_after"),
+            sa.func.sum(sa.case((before, sa.func.coalesce(amount, 0)), else_=0)).label("m_before"),
+            sa.func.min(sa.case((counted, _events.c.currency))).label("lowest"),
+            sa.func.max(sa.case((counted, _events.c.currency))).label("highest"),
+            sa.func.sum(sa.case((sa.and_(did, after, amount.is_(None)), 1), else_=0)).label("unpriced"),
+            sa.func.sum(sa.case((unnamed, 1), else_=0)).label("unnamed"),
+        )
+        .select_from(_enrolments.join(_events, _events.c.customer_id == _enrolments.c.customer_id))
+        .where(
+            _enrolments.c.run_id == run_id,
+            _events.c.name_id.in_(names or [-1]),
+            at >= window.first_open,
+            at < min(window.last_close, as_of),
+        )
+        # The unique key of an enrolment: its index gives the groups in order, so that nothing is sorted.
+        .group_by(_enrolments.c.run_id, _enrolments.c.customer_id, _enrolments.c.entry)
+        .subquery("per")
+    )
+
+    def counted_once(column: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
+        if goal.counts == "first":
+            return sa.case((column > 0, sa.literal(1.0, sa.Double)), else_=sa.literal(0.0, sa.Double))
+        return sa.cast(column, sa.Double)
+
+    counts = [counted_once(per.c.n_after), counted_once(per.c.n_before)]
+    money = [sa.cast(per.c.m_after, sa.Double), sa.cast(per.c.m_before, sa.Double)]
+    return sa.select(
+        per.c.arm,
+        per.c.variant,
+        *[column.label(f"n_{column.name}") for column in moment_columns(counts)],
+        *[column.label(f"m_{column.name}") for column in moment_columns(money)],
+        sa.func.sum(sa.case((per.c.n_after > 0, 1), else_=0)).label("n_some"),
+        sa.func.sum(sa.case((per.c.m_after != 0, 1), else_=0)).label("m_some"),
+        sa.func.min(per.c.lowest).label("lowest"),
+        sa.func.max(per.c.highest).label("highest"),
+        sa.func.sum(per.c.unpriced).label("unpriced"),
+        sa.func.sum(per.c.unnamed).label("unnamed"),
+    ).group_by(per.c.arm, per.c.variant)
+
+
+def _metric(
+    rows: Sequence[Any],
+    arms: tuple[Arm, ...],
+    *,
+    prefix: str,
+    name: str,
+    title: str,
+    unit: Unit,
+    before: str,
+    currency: str | None = None,
+) -> Metric:
+    """Return the metric from the sums of those who had an event, over everybody in the arm."""
+    factor = 10.0 ** -exponent(currency) if currency else 1.0
+    moments = {arm.name: Moments(arm.customers, np.zeros(2), np.zeros((2, 2))) for arm in arms}
+    some = {arm.name: 0 for arm in arms}
+    for row in rows:
+        key, read = arm_name(row.arm, row.variant), row._mapping
+        s = [float(read[f"{prefix}_s{i}"]) for i in (0, 1)]
+        p = [float(read[f"{prefix}_p{cell}"]) for cell in ("0_0", "0_1", "1_1")]
+        moments[key] = Moments(moments[key].n, np.array(s), np.array([[p[0], p[1]], [p[1], p[2]]])).scaled(
+            [factor, factor]
+        )
+        some[key] = int(read[f"{prefix}_some"])
+    return Metric(name, title, unit, moments, some, currency, (before,))
