@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -88,7 +89,7 @@ def execute(argv: Sequence[str] | None = None) -> int:
         click.echo("\nstopped; nothing more was done", err=True)
         return 130
     except click.ClickException as error:
-        error.show()
+        _say_usage(error)
         return 2
     except DefinitionErrors as error:
         for problem in error.problems:
@@ -100,10 +101,29 @@ def execute(argv: Sequence[str] | None = None) -> int:
         if error.what_to_do:
             click.echo(f"  {error.what_to_do}", err=True)
         return error.exit_code
+    except OSError as error:
+        # Whoever knows the file says more; a disk that fills up under a small file ends here.
+        place = f"{error.filename}: " if error.filename else ""
+        with suppress(OSError):  # the terminal itself may be what went away
+            click.echo(f"error: {place}{(error.strerror or str(error)).lower()}", err=True)
+        return 1
     except KeyboardInterrupt:
         click.echo("\nstopped; what was done so far is kept", err=True)
         return 130
     return result if isinstance(result, int) else 0
+
+
+def _say_usage(error: click.ClickException) -> None:
+    """Say what is wrong with the command line in the same two lines as every other error."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    sentence = " ".join(error.format_message().split()).removesuffix(".").replace("'", '"')
+    click.echo(f"error: {sentence[:1].lower()}{sentence[1:]}", err=True)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        usage = " ".join(context.get_usage().split()).removeprefix("Usage: ")
+        click.echo(f"  {usage}\n  {context.command_path} --help says more", err=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""Seeded customers of a small shop, with what each would do if written to and if not.
+
+Potential outcomes are drawn for each customer by number, before anything is sent and independent of when it is: what a
+person does depends on the arm alone, so the true effect is known exactly.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+SEED = 20270302
+
+# Share of people who buy within 14 days anyway, and the points each wording adds.
+BASE_RATE = 0.060
+LIFT = {"warm": 0.020, "direct": 0.035}
+
+# Given and family names by place, in the order of _PLACES; a Taiwanese family name stands first.
+_NAMES = (
+    (
+        "Anna Erik Karin Lars Sofia Nils Eva Maja Axel".split(),
+        "Berg Lind Holm Dahl Ek Falk Åberg Nyström".split(),
+    ),
+    ("怡君 志明 淑芬 俊傑 雅婷 家豪".split(), "王 陳 林 張 李 黃".split()),
+    ("Jonas Lena Paul Greta Felix Ida".split(), "Krüger Vogel Brandt Seidel Frank Lorenz".split()),
+    ("Ольга Мария Елена Анна Ирина".split(), "Соколова Иванова Кузнецова Орлова".split()),
+)
+_PLACES = (
+    ("SE", "sv", "Europe/Stockholm", "070-{0:03d} {1:02d} {2:02d}", 46),
+    ("TW", "zh-TW", "Asia/Taipei", "09{0:02d}-{1:03d}-{2:03d}", 30),
+    ("DE", "en", "Europe/Berlin", "0151 {0:04d}{1:04d}", 14),
+    ("RU", "ru", "Europe/Moscow", "8 916 {0:03d}-{1:02d}-{2:02d}", 10),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One simulated customer: attributes, and what they would do under each arm.
+
+    `buys` maps arm or variant to an amount in minor units, 0 for no order. `opens`, `clicks` and `unsubscribes` happen only
+    to those who got a message; `scanned` means a gateway fetches every link first.
+    """
+
+    number: int
+    key: str
+    name: str
+    place: int
+    lapsed: bool
+    consents: bool
+    past_orders: tuple[tuple[int, int, str], ...]
+    buys: dict[str, int]
+    opens: bool
+    clicks: bool
+    unsubscribes: bool
+    scanned: bool
+    stops_midway: bool
+    after_minutes: int
+
+
+def person(number: int) -> Person:
+    """Return the customer of a number; the same for ever, whatever was asked before."""
+    draw = random.Random(SEED * 1_000_003 + number)
+    place = draw.choices(range(len(_PLACES)), weights=[place[4] for place in _PLACES])[0]
+    lapsed = draw.random() < 0.86
+    orders = []
+    for _ in range(draw.choice((2, 2, 3, 4)) if lapsed else draw.choice((0, 1, 1))):
+        days = draw.randrange(100, 700) if lapsed else draw.randrange(5, 60)
+        orders.append(
+            (days, round(draw.lognormvariate(3.9, 0.5) * 100), draw.choice(("garden", "tools", "pots")))
+        )
+    chance, amount = draw.random(), round(draw.lognormvariate(4.0, 0.45) * 100)
+    rates = {"holdout": BASE_RATE, **{variant: BASE_RATE + lift for variant, lift in LIFT.items()}}
+    # One draw for all arms: who buys without a message buys with one too, so an effect is never negative.
+    buys = {arm: amount if chance < rate else 0 for arm, rate in rates.items()}
+    opens = draw.random() < 0.35
+    return Person(
+        number=number,
+        key=f"C{number:06d}",
+        name=_name(place, draw),
+        place=place,
+        lapsed=lapsed,
+        consents=draw.random() < 0.96,
+        past_orders=tuple(orders),
+        buys=buys,
+        opens=opens,
+        clicks=opens and draw.random() < 0.25,
+        unsubscribes=draw.random() < 0.004,
+        scanned=draw.random() < 0.05,
+        stops_midway=draw.random() < 0.008,
+        after_minutes=draw.randrange(30, 13 * 24 * 60),
+    )
+
+
+def _name(place: int, draw: random.Random) -> str:
+    given, family = (draw.choice(names) for names in _NAMES[place])
+    return f"{family}{given}" if _PLACES[place][0] == "TW" else f"{given} {family}"
+
+
+def everybody(count: int) -> Iterator[Person]:
+    """Yield the first `count` customers."""
+    return map(person, range(1, count + 1))
+
+
+def write_customers(path: Path, today: datetime, count: int) -> None:
+    """Write the shop's customer export. A few rows are bad, as in any real export."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(
+            "customer_id email phone locale time_zone country name birthday member_level interests "
+            "lifetime_value last_order_at orders newsletter sms_ok".split()
+        )
+        for one in everybody(count):
+            country, locale, zone, phone, _ = _PLACES[one.place]
+            digits = random.Random(one.number)
+            last = min((days for days, _, _ in one.past_orders), default=None)
+            rows.writerow(
+                [
+                    one.key,
+                    "not an address" if one.number % 4_001 == 0 else f"{one.key.lower()}@customers.example",
+                    phone.format(digits.randrange(10, 99), digits.randrange(100), digits.randrange(100)),
+                    locale,
+                    zone,
+                    country,
+                    one.name,
+                    f"{1950 + one.number % 50}-{1 + one.number % 12:02d}-{1 + one.number % 28:02d}",
+                    ("basic", "silver", "gold")[one.number % 3],
+                    "early birds" if one.stops_midway else "roses;vegetables" if one.number % 5 == 0 else "",
+                    f"{sum(amount for _, amount, _ in one.past_orders) / 100:.2f}",
+                    (today - timedelta(days=last)).date().isoformat() if last is not None else "",
+                    len(one.past_orders),
+                    "yes" if one.consents else "no",
+                    "no",
+                ]
+            )
+
+
+def write_orders(path: Path, today: datetime, count: int) -> None:
+    """Write the shop's order export."""
+    orders = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["order_id", "customer_id", "ordered_at", "total", "category", "items"])
+        for one in everybody(count):
+            for days, amount, category in one.past_orders:
+                orders += 1
+                at = (today - timedelta(days=days)).strftime("%Y-%m-%d %H:%M")
+                rows.writerow(
+                    [f"O{orders:07d}", one.key, at, f"{amount / 100:.2f}", category, 1 + amount % 4]
+                )

@@ -1,0 +1,56 @@
+"""The end of the demo: measured effects beside the truth that was planted, and what to try next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tidings.measurement.report import Report
+
+
+def show_truth(console: Console, report: Report, planted: dict[str, tuple[float, float]]) -> None:
+    """Print each variant's measured effect with its interval beside what was planted."""
+    table = Table(
+        title="Measured, beside the truth that the seed planted",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    for name in ("variant", "metric"):
+        table.add_column(name)
+    for name in ("measured", "95 % interval", "planted", "inside"):
+        table.add_column(name, justify="right")
+    for effect in report.as_json()["effects"]:
+        if effect["against"] != "holdout" or effect["arm"] not in planted or effect["interval"] is None:
+            continue
+        money = effect.get("currency") is not None
+        true = planted[effect["arm"]][1 if money else 0]
+        low, high = effect["interval"]
+        scale, form = (1.0, "{:+.3f} EUR") if money else (100.0, "{:+.2f} points")
+        table.add_row(
+            effect["arm"],
+            effect["metric"],
+            form.format(effect["estimate"] * scale),
+            f"{low * scale:+.2f} … {high * scale:+.2f}",
+            form.format(true * scale),
+            "yes" if low <= true <= high else "no",
+        )
+    console.print(table)
+    console.print("[dim]Of intervals like these, 95 in 100 hold the truth.[/dim]")
+
+
+def what_next(console: Console, folder: Path) -> None:
+    """Print commands that continue where the demo ended."""
+    console.print(f"\n[bold]Try next[/bold], after  cd {folder}")
+    for command, words in (
+        ("tidings check", "the definitions behind all this are sound; break one and see"),
+        ("tidings run spring_winback", "a second time: does nothing, and says so"),
+        ("tidings report spring_winback --json", "the same report for a program"),
+        ("tidings segment gold_gardeners --sql", "who is selected, and the one statement that does it"),
+        ("tidings preview spring_winback --customer C000042", "the message of one customer"),
+        ("tidings verify", "the ledger, recomputed"),
+    ):
+        console.print(f"  {command:<52} [dim]{words}[/dim]")

@@ -1,0 +1,73 @@
+"""The pages in docs/: what they show in YAML loads, where they point exists, and every command is told of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.documents import DOCS, Block, blocks
+from support.shop import copy_workspace
+from tidings.cli.main import COMMANDS
+from tidings.definitions.loader import check
+
+PAGES = sorted(DOCS.rglob("*.md"))
+SHOWN = [
+    pytest.param(page, block, id=f"{page.relative_to(DOCS)}:{block.line}")
+    for page in PAGES
+    for block in blocks(page)
+    if block.language in ("yaml", "yml")
+]
+FOLDERS = {
+    "segment": "segments/shown.yaml",
+    "campaign": "campaigns/shown.yaml",
+    "channel": "channels/shown.yaml",
+    "import": "config/imports/shown.yaml",
+    "workspace": "config/workspace.yaml",
+    "policies": "config/policies.yaml",
+    "attributes": "config/attributes.yaml",
+    "events": "config/events.yaml",
+}
+
+
+@pytest.mark.parametrize(("page", "block"), SHOWN)
+def test_yaml_that_a_page_shows_loads(page: Path, block: Block, tmp_path: Path) -> None:
+    kind = next(iter(yaml.safe_load(block.text)))
+    assert kind in FOLDERS, f"line {block.line} shows a piece of no kind"
+    root = copy_workspace(tmp_path)
+    # A definition may name what the same page defines.
+    for other in blocks(page):
+        if other.file is not None and (other.language == "text" or other is block or _is_segment(other)):
+            target = root / other.file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(other.text, encoding="utf-8")
+    path = block.file or FOLDERS[kind]
+    (root / path).write_text(block.text, encoding="utf-8")
+    _, problems = check(root)
+    assert [problem.render() for problem in problems if problem.at.path == path] == []
+
+
+def _is_segment(block: Block) -> bool:
+    return block.file is not None and block.file.startswith("segments/")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_points_only_to_what_exists(page: Path) -> None:
+    text = re.sub(r"(?ms)^```.*?^```$", "", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)\s#]+)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_commands_named_in_the_pages_exist() -> None:
+    for page in PAGES:
+        for name in re.findall(r"`tidings ([a-z][a-z-]*)", page.read_text(encoding="utf-8")):
+            assert name in COMMANDS, f"{page.name} names `tidings {name}`"
+
+
+def test_the_tutorial_and_the_how_tos_name_every_command_a_marketer_needs() -> None:
+    told = "".join(page.read_text(encoding="utf-8") for page in PAGES if "reference" not in page.parts)
+    missing = [name for name in COMMANDS if f"tidings {name}" not in told and name != "docs"]
+    assert missing == []
