@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,21 +16,82 @@ from click.testing import CliRunner
 from support.workspaces import small_workspace
 from tidings.cli.check import command as check_command
 from tidings.cli.main import execute
-from tidings.config.starter import identifier, personalised
+from tidings.config.starter import dated, identifier, personalised, starter_root
+from tidings.definitions.files import list_files
 from tidings.definitions.loader import check, load
+from tidings.definitions.readers.later import deciding
 
 
 def test_a_started_workspace_is_sound_and_has_its_own_salt(tmp_path: Path) -> None:
     for name in ("my-shop", "商店: 2"):
         assert execute(["init", str(tmp_path / name)]) == 0
         definitions, problems = check(tmp_path / name)
-        assert [problem.render() for problem in problems] == []
+        assert problems == []
         assert definitions is not None
     first, second = load(tmp_path / "my-shop").workspace, load(tmp_path / "商店: 2").workspace
     assert (first.id, first.title) == ("my-shop", "My shop")
     assert (second.id, second.title) == ("shop", "商店: 2")
     assert first.salt != second.salt and len(first.salt) == 32
     assert ".tidings/" in (tmp_path / "my-shop" / ".gitignore").read_text()
+
+
+def test_every_campaign_of_a_started_workspace_runs_with_its_own_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "shop"
+    assert execute(["init", str(root)]) == 0
+    monkeypatch.chdir(root)
+    assert execute(["schemas", "--check"]) == 0
+    for name in ("customers", "orders"):
+        assert execute(["import", f"config/imports/example_{name}.csv", "--as", name]) == 0
+    campaigns = load(root).campaigns
+    assert sorted(campaigns) == ["birthday", "dealer_autumn", "newsletter", "spring_winback"]
+    sent = 0
+    for name, campaign in campaigns.items():
+        assert deciding(campaign.acts_later) == ()
+        capsys.readouterr()
+        assert execute(["plan", name, "--json"]) == 0
+        plan = json.loads(capsys.readouterr().out)
+        assert execute(["run", name, "--yes"]) == 0, name
+        assert "accepted" in capsys.readouterr().out
+        now = len(list((root / ".tidings" / "outbox").iterdir()))
+        assert plan["audience"] > 0 and now > sent, name
+        sent = now
+    kinds = {path.suffix for path in (root / ".tidings" / "outbox").iterdir()}
+    assert {".eml", ".tif"} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("today", "wanted"),
+    [
+        (date(2026, 11, 21), "C-1,1971-11-21,2026-06-20"),
+        (date(2028, 2, 29), "C-1,1971-02-28,2027-09-28"),
+        (date(2031, 3, 1), "C-1,1971-03-01,2030-09-28"),
+    ],
+)
+def test_the_examples_are_as_old_as_when_they_were_written(today: date, wanted: str) -> None:
+    assert dated("C-1,1971-11-21,2026-06-20", today) == wanted
+    assert dated("C-1,1984-03-02", today) == "C-1,1984-03-02"
+
+
+def test_a_new_definition_names_its_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert execute(["init", str(tmp_path / "shop")]) == 0
+    monkeypatch.chdir(tmp_path / "shop")
+    for kind, folder in (("segment", "segments"), ("import", "config/imports")):
+        assert execute(["new", kind, "brand_new"]) == 0
+        path = tmp_path / "shop" / folder / "brand_new.yaml"
+        line = path.read_text(encoding="utf-8").splitlines()[0]
+        assert (path.parent / line.partition("$schema=")[2]).resolve().is_file()
+
+
+def test_every_file_of_the_starter_names_its_schema() -> None:
+    listing = list_files(starter_root(), [])
+    paths = [*listing.config, *(one for folder in listing.folders.values() for one in folder.values())]
+    assert len(paths) > 20
+    for path in paths:
+        line = (starter_root() / path).read_text(encoding="utf-8").splitlines()[0]
+        assert line.startswith("# yaml-language-server: $schema="), path
+        assert ((starter_root() / path).parent / line.partition("=")[2]).resolve().is_file(), path
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

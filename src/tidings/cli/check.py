@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,22 +13,49 @@ from tidings.definitions.files import WORKSPACE_FILE, list_files
 from tidings.definitions.loader import check, load_import
 from tidings.errors import DefinitionErrors, Problem, UsageError
 
+if TYPE_CHECKING:
+    from tidings.definitions.workspace import Definitions
+    from tidings.segments.looking import Look
+    from tidings.templates.languages import Languages
+
 
 @click.command(
     epilog=examples(
-        "tidings check", "tidings check campaigns/spring_winback.yaml", "tidings check segments --json"
+        "tidings check",
+        "tidings check campaigns/spring_winback.yaml",
+        "tidings check segments --json",
+        "tidings check --read --locale ru",
+        "tidings check segments --counts",
     )
 )
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option("--read", "aloud", is_flag=True, help="Read every sound definition back as one plain sentence.")
+@click.option(
+    "--counts",
+    "counted",
+    is_flag=True,
+    help="Say how many customers each segment has, and whom unknown values drop or keep.",
+)
+@click.option(
+    "--locale",
+    type=click.Choice(["en", "zh-TW", "zh-CN", "ru"]),
+    help="The language of --read; else the workspace's.",
+)
 @json_option
-def command(paths: tuple[Path, ...], as_json: bool) -> int:
+def command(*, paths: tuple[Path, ...], aloud: bool, counted: bool, locale: str | None, as_json: bool) -> int:
     """Check every definition, channel and message; say all problems with their place.
 
     PATH is a workspace, or files and folders of one: then only their problems are said. A mapping that lies
-    outside of the workspace is checked against it. Warnings do not count as failure.
+    outside of the workspace is checked against it. Warnings do not count as failure. Of a whole
+    workspace it also says in which languages each message is written, and who gets which when theirs is not among
+    them (with --json: `languages`). With --read, each segment,
+    campaign and channel is said back in a sentence, to see whether it says what you meant. With --counts the store is
+    asked as well; without it no store is opened.
     """
-    count, problems = check_paths(paths)
+    count, problems, spoken = _looked_at(paths)
     errors = [problem for problem in problems if problem.severity == "error"]
+    read = read_back(paths, locale) if aloud else {}
+    looks = head_counts(paths) if counted and not errors else []
     if as_json:
         import json
 
@@ -36,13 +64,80 @@ def command(paths: tuple[Path, ...], as_json: bool) -> int:
             "errors": len(errors),
             "warnings": len(problems) - len(errors),
             "problems": [problem.as_json() for problem in problems],
+            "languages": [one.as_json() for one in spoken],
+            **({"read": read} if aloud else {}),
+            **({"counts": _counts_as_data(looks)} if counted else {}),
         }
         click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
     else:
         for problem in problems:
             click.echo(problem.render() + "\n")
+        for path, said in read.items():
+            click.echo(f"{path}\n  {said}\n")
+        for line in _count_lines(looks):
+            click.echo(line)
+        for line in _language_lines(spoken):
+            click.echo(line)
         click.echo(summary(count, problems))
     return 1 if errors else 0
+
+
+def read_back(paths: tuple[Path, ...], locale: str | None) -> dict[str, str]:
+    """Return the sentence of each definition that these paths concern (all for none); nothing while there are errors."""
+    from tidings.definitions.aloud import LOCALES, sentences
+
+    first = paths[0].resolve() if paths else Path.cwd()
+    root = find_root(first if first.is_dir() else first.parent)
+    definitions, _ = check(root)
+    if definitions is None:
+        return {}
+    own = definitions.workspace.locale
+    every = sentences(definitions, locale or (own if own in LOCALES else "en"))
+    chosen = set().union(*(_files(root, path.resolve()) for path in paths)) if paths else set(every)
+    return {path: said for path, said in sorted(every.items()) if path in chosen}
+
+
+def head_counts(paths: tuple[Path, ...]) -> list[Look]:
+    """Return how many customers each segment has that these paths concern (all for none)."""
+    from tidings.cli.head_counts import segment_counts
+
+    first = paths[0].resolve() if paths else Path.cwd()
+    root = find_root(first if first.is_dir() else first.parent) if paths else find_root()
+    places = paths or (root,)
+    return segment_counts(root, set().union(*(_files(root, path.resolve()) for path in places)))
+
+
+def _count_lines(looks: list[Look]) -> list[str]:
+    if not looks:
+        return []
+    from tidings.cli.head_counts import count_lines
+
+    return [*count_lines(looks), ""]
+
+
+def _counts_as_data(looks: list[Look]) -> dict[str, dict[str, object]]:
+    from tidings.cli.head_counts import as_data
+
+    return as_data(looks)
+
+
+def _looked_at(paths: tuple[Path, ...]) -> tuple[int, list[Problem], list[Languages]]:
+    """Return how many files were checked, their problems, and of a whole workspace the languages of its messages."""
+    if paths and not (len(paths) == 1 and (paths[0] / WORKSPACE_FILE).is_file()):
+        return (*check_paths(paths), [])
+    root = paths[0].resolve() if paths else find_root()
+    definitions, problems = _examined(root)
+    if definitions is None:
+        return len(_files(root, root)), problems, []
+    from tidings.templates.languages import languages
+
+    return len(_files(root, root)), problems, list(languages(definitions))
+
+
+def _language_lines(spoken: list[Languages]) -> list[str]:
+    from tidings.templates.languages import language_lines
+
+    return [*language_lines(spoken), ""] if spoken else []
 
 
 def check_paths(paths: tuple[Path, ...]) -> tuple[int, list[Problem]]:
@@ -66,14 +161,18 @@ def _whole(root: Path) -> tuple[int, list[Problem]]:
 
 def workspace_problems(root: Path) -> list[Problem]:
     """Return the problems of the definitions and, once these are sound, of their channels and messages."""
+    return _examined(root)[1]
+
+
+def _examined(root: Path) -> tuple[Definitions | None, list[Problem]]:
     definitions, problems = check(root)
     if definitions is None:
-        return problems
+        return None, problems
     from tidings.channels.checking import check_channels
     from tidings.templates.checking import check_messages
 
     problems = [*problems, *check_channels(definitions), *check_messages(definitions)]
-    return sorted(problems, key=lambda problem: (problem.at, problem.code))
+    return definitions, sorted(problems, key=lambda problem: (problem.at, problem.code))
 
 
 def _part(path: Path) -> tuple[int, list[Problem]]:

@@ -14,17 +14,20 @@ from tidings.cli.options import examples
 def command(folder: Path) -> int:
     """Start a workspace in a folder.
 
-    DIR is new or empty. It gets a believable shop: segments, a campaign, messages in four languages, channels and
-    rules, with a salt of its own. Nothing leaves the machine before production is named.
+    DIR is new or empty. It gets a believable shop: segments, four campaigns, messages in four languages, channels for
+    e-mail, SMS and fax, rules, and ten customers to try it with. Nothing leaves the machine before production is
+    named.
     """
-    from tidings.config.starter import copy_starter
+    from tidings.clock import SystemClock
+    from tidings.config.starter import EXAMPLES, copy_starter
 
-    written = copy_starter(folder)
+    written = copy_starter(folder, SystemClock().now())
     click.echo(f"{len(written)} files in {folder}")
     click.echo("Next:")
     click.echo(f"  cd {folder}")
     click.echo("  tidings check                    # all definitions are sound")
-    click.echo("  tidings import FILE.csv --as customers")
+    click.echo(f"  tidings import {EXAMPLES[0]} --as customers")
+    click.echo(f"  tidings import {EXAMPLES[1]} --as orders")
     click.echo("  tidings plan spring_winback      # who would get it, before anything is sent")
     click.echo("Then write your name, address and sender into config/workspace.yaml and channels/email.yaml.")
     return 0

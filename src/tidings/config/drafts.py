@@ -41,7 +41,11 @@ def draft(definitions: Definitions, kind: str, name: str, like: str | None = Non
     path = f"{FOLDERS[kind]}/{name}.yaml"
     if (Path(definitions.root) / path).exists():
         raise UsageError(f"{path} is there already; nothing was written", what_to_do="take another name")
-    text = _like(definitions, kind, name, like) if like else _fresh(definitions, kind, name)
+    text = (
+        _like(definitions, kind, name, like)
+        if like
+        else _for_editors(definitions, kind) + _fresh(definitions, kind, name)
+    )
     steps = {
         "segment": f"tidings segment {name}",
         "campaign": f"tidings plan {name}",
@@ -49,6 +53,16 @@ def draft(definitions: Definitions, kind: str, name: str, like: str | None = Non
         "import": f"tidings import FILE.csv --as {name}",
     }
     return Draft(path, text, steps[kind])
+
+
+def _for_editors(definitions: Definitions, kind: str) -> str:
+    """Return the line by which an editor finds the schema of a file; nothing where `tidings schemas` wrote none."""
+    for locale in (definitions.workspace.locale, "en"):
+        schema = f"config/schemas/{locale}/{kind}.json"
+        if (Path(definitions.root) / schema).is_file():
+            up = "../" * (FOLDERS[kind].count("/") + 1)
+            return f"# yaml-language-server: $schema={up}{schema}\n"
+    return ""
 
 
 def _like(definitions: Definitions, kind: str, name: str, like: str) -> str:

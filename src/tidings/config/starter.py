@@ -6,13 +6,21 @@ import re
 import secrets
 import shutil
 import unicodedata
+from calendar import isleap
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from tidings.clock import local_day
 from tidings.definitions.files import WORKSPACE_FILE
 from tidings.definitions.syntax import spelled
 from tidings.errors import UsageError
 
 FOLDERS = ("segments", "campaigns", "flows", "templates", "channels", "config")
+# The customers and orders to try the starter with, and the day that their dates are counted from.
+EXAMPLES = ("config/imports/example_customers.csv", "config/imports/example_orders.csv")
+_WRITTEN_ON = date(2026, 11, 21)
+_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _GITIGNORE = """\
 # Data, keys and messages of the development environment.
 .tidings/
@@ -33,10 +41,11 @@ def starter_root() -> Path:
     )
 
 
-def copy_starter(target: Path) -> list[str]:
+def copy_starter(target: Path, now: datetime | None = None) -> list[str]:
     """Copy the starter into an empty or new folder, with a salt, an id and a title of its own.
 
-    Returns the paths written. Raises UsageError when something stands there already or cannot be written.
+    With `now` the dates in the examples become as old as they were when the starter was written, so that there is
+    somebody to write to. Returns the paths written. Raises UsageError when something stands there already or cannot be written.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is not empty", what_to_do="name a new folder; nothing was written")
@@ -51,6 +60,8 @@ def copy_starter(target: Path) -> list[str]:
         workspace.write_text(
             personalised(workspace.read_text(encoding="utf-8"), target.resolve().name), encoding="utf-8"
         )
+        if now is not None:
+            _date_examples(target, now)
         (target / ".gitignore").write_text(_GITIGNORE, encoding="utf-8")
     except OSError as error:
         reason = error.strerror or "it cannot be written"
@@ -73,6 +84,33 @@ def personalised(text: str, folder: str, salt: str | None = None) -> str:
         if line:
             text = f"{text[: line.start()]}{key}: {value}{line['comment'] or ''}{text[line.end() :]}"
     return text
+
+
+def _date_examples(target: Path, now: datetime) -> None:
+    zone = re.search(r"(?m)^zone: (\S+)", (target / WORKSPACE_FILE).read_text(encoding="utf-8"))
+    today = local_day(now, ZoneInfo(zone[1] if zone else "UTC"))
+    for path in EXAMPLES:
+        example = target / path
+        example.write_text(dated(example.read_text(encoding="utf-8"), today), encoding="utf-8")
+
+
+def dated(text: str, today: date) -> str:
+    """Return an example with its dates moved to a day: what was 90 days ago is, and who had a birthday has.
+
+    Dates of the last years move by days; a day of birth stays, unless it is the day the example was written on.
+    """
+    passed = today - _WRITTEN_ON
+
+    def moved(match: re.Match[str]) -> str:
+        day = date(int(match[1]), int(match[2]), int(match[3]))
+        if day.year >= _WRITTEN_ON.year - 5:
+            return (day + passed).isoformat()
+        if (day.month, day.day) != (_WRITTEN_ON.month, _WRITTEN_ON.day):
+            return match[0]
+        leaps = (today.month, today.day) == (2, 29) and not isleap(day.year)
+        return date(day.year, today.month, 28 if leaps else today.day).isoformat()
+
+    return _DATE.sub(moved, text)
 
 
 def identifier(folder: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from tidings.definitions.context import MOST_PROBLEMS
+from tidings.definitions.input_method import plain_lines
 from tidings.definitions.nodes import Broken, Entry, Mapping, Node, Place, Scalar, Sequence
 from tidings.definitions.source import SourceFile
 from tidings.definitions.syntax import Trap, explain, quoted, whole_line
@@ -44,6 +45,14 @@ def compose(file: SourceFile, loader: Any = None) -> tuple[Node | None, list[Pro
                 return None, problems
             lines[trap.line - 1] = trap.repaired
             file.repaired.add(trap.line)
+            continue
+        wide = plain_lines(lines) if isinstance(root, Scalar) and root.plain and not file.repaired else []
+        if wide:
+            # A definition is keys with values: one long text is a file typed in full-width signs.
+            problems += [_from_trap(file, trap) for trap in wide]
+            for trap in wide:
+                lines[trap.line - 1] = trap.repaired or ""
+                file.repaired.add(trap.line)
             continue
         problems += [one for one in builder.problems if one.at.line not in file.repaired]
         return root, problems

@@ -34,7 +34,8 @@ class AnyName(dict[str, Any]):
 class Vocabulary:
     """The names that definitions may refer to. A value None means: declared, but unreadable; say nothing about it.
 
-    `purposes` None means that config/policies.yaml itself could not be read.
+    `purposes` None means that config/policies.yaml itself could not be read; `goals` that there is a config/goals.yaml.
+    `no_holdout` are the purposes that hold nobody out unless a campaign says so.
     """
 
     currency: str | None = None
@@ -46,6 +47,8 @@ class Vocabulary:
     campaigns: set[str] = field(default_factory=set)
     purposes: set[str] | None = None
     templates: frozenset[str] = frozenset()
+    goals: bool = False
+    no_holdout: frozenset[str] = frozenset()
 
     def attribute(self, name: str) -> Attribute | None:
         """Return a declared attribute, or a fixed column as the text attribute that it is."""

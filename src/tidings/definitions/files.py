@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +12,13 @@ from tidings.definitions.codes import CODES
 from tidings.definitions.context import did_you_mean, nearest
 from tidings.definitions.source import MAX_BYTES, SourceFile
 from tidings.definitions.texts import name_fault
-from tidings.errors import Position, Problem
+from tidings.errors import Position, Problem, UsageError
 
 WORKSPACE_FILE = "config/workspace.yaml"
 POLICIES_FILE = "config/policies.yaml"
 ATTRIBUTES_FILE = "config/attributes.yaml"
 EVENTS_FILE = "config/events.yaml"
+GOALS_FILE = "config/goals.yaml"
 _CONFIG = (WORKSPACE_FILE, POLICIES_FILE, ATTRIBUTES_FILE, EVENTS_FILE)
 _LATER_CONFIG = {"goals", "attribution", "holidays", "rates", "templates"}
 _FOLDERS = ("segments", "campaigns", "channels", "config/imports")
@@ -88,10 +91,37 @@ def read_file(path: Path, shown: str, problems: list[Problem]) -> SourceFile | N
             _problem("FIL01", shown, f"this file cannot be read: {reason}", "check its name and rights")
         )
         return None
+    return decoded(shown, content, problems)
+
+
+def decoded(shown: str, content: bytes, problems: list[Problem]) -> SourceFile | None:
+    """Return a file of these bytes, or None after reporting why they cannot be read."""
     file = SourceFile(shown, content)
     faults = file.decode()
     problems += faults
     return None if faults else file
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, with the rights that it had. Raises UsageError where that fails."""
+    target = path.resolve()
+    try:
+        handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                Path(beside).chmod(target.stat().st_mode & 0o7777)
+            Path(beside).replace(target)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {(error.strerror or 'no reason given').lower()}"
+        ) from error
 
 
 def _definitions(root: Path, folder: str, problems: list[Problem]) -> dict[str, str]:

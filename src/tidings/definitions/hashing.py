@@ -32,7 +32,7 @@ def definition_hash(definitions: Definitions, campaign_id: str) -> str:
     campaign = definitions.campaigns.get(campaign_id)
     if campaign is None:
         raise UsageError(f'there is no campaign "{campaign_id}"', what_to_do="see campaigns/ for the names")
-    names = [*campaign.to.segments, *campaign.to.except_]
+    names = [*campaign.to.segments, *campaign.to.except_, *campaign.copies_to]
     names += [one.segment for one in segment_references(campaign.to.where)]
     content = {
         "engine": __version__.split(".", maxsplit=1)[0],
@@ -41,7 +41,12 @@ def definition_hash(definitions: Definitions, campaign_id: str) -> str:
         "segments": {
             name: canonical(definitions.segments[name]) for name in needed_segments(definitions, names)
         },
-        "channels": {name: canonical(definitions.channels[name]) for name in campaign.via},
+        # `preferred` stands for one of the others.
+        "channels": {
+            name: canonical(definitions.channels[name])
+            for name in campaign.via
+            if name in definitions.channels
+        },
         "policies": canonical(definitions.policies),
         "attributes": canonical(definitions.attributes),
         "events": canonical(definitions.events),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,9 +18,11 @@ from tidings.definitions.context import (
 from tidings.definitions.files import (
     ATTRIBUTES_FILE,
     EVENTS_FILE,
+    GOALS_FILE,
     POLICIES_FILE,
     WORKSPACE_FILE,
     Listing,
+    decoded,
     list_files,
     read_file,
 )
@@ -38,6 +40,7 @@ from tidings.definitions.readers import (
     segment,
     workspace,
 )
+from tidings.definitions.readers.later import with_segments
 from tidings.definitions.references import check_circles, check_experiments
 from tidings.definitions.source import SourceFile
 from tidings.definitions.workspace import Definitions
@@ -57,9 +60,13 @@ def load(root: Path) -> Definitions:
     return definitions
 
 
-def check(root: Path) -> tuple[Definitions | None, list[Problem]]:
-    """Return the definitions (None when there is an error) and every problem, sorted by file and line."""
+def check(root: Path, instead: Mapping[str, bytes] | None = None) -> tuple[Definitions | None, list[Problem]]:
+    """Return the definitions (None when there is an error) and every problem, sorted by file and line.
+
+    `instead` gives files of the workspace, by relative path, other bytes than those on the disk.
+    """
     reading = _Reading(root)
+    reading.instead = instead or {}
     definitions = reading.everything()
     problems = sorted(dict.fromkeys(reading.problems), key=lambda problem: (problem.at, problem.code))
     failed = any(problem.severity == "error" for problem in problems)
@@ -113,6 +120,7 @@ class _Reading:
         self.problems: list[Problem] = []
         self.vocabulary = Vocabulary()
         self.sources: dict[str, SourceFile] = {}
+        self.instead: Mapping[str, bytes] = {}
 
     def everything(self) -> Definitions | None:
         """Read every file; return the definitions, or None when workspace or policies could not be read."""
@@ -124,6 +132,7 @@ class _Reading:
         known.segments = dict(listing.folders["segments"])
         known.channels = dict.fromkeys(listing.folders["channels"])
         known.campaigns = set(listing.folders["campaigns"])
+        known.goals = (self.root / GOALS_FILE).is_file()
         place = self._open(WORKSPACE_FILE, "workspace", workspace.read)
         if place is not None:
             known.currency, known.locale = place.currency, place.locale
@@ -132,11 +141,17 @@ class _Reading:
         )
         if rules is not None:
             known.purposes = {one.name for one in rules.purposes}
+            known.no_holdout = frozenset(
+                one.name
+                for one in rules.purposes
+                if one.holdout is not None and one.holdout.basis_points == 0
+            )
         self._read_vocabulary(listing)
         channels = self._each(listing.folders["channels"], "channel", channel.read)
         known.channels.update(channels)
         segments = self._each(listing.folders["segments"], "segment", segment.read)
         campaigns = self._each(listing.folders["campaigns"], "campaign", campaign.read)
+        campaigns = with_segments(campaigns, segments)
         imports = self._each(listing.folders["config/imports"], "import", importing.read)
         self.problems += check_circles(segments, self.sources)
         self.problems += check_experiments(imports, self.sources)
@@ -189,7 +204,10 @@ class _Reading:
             self.vocabulary.events = AnyName() if read is None else read
 
     def _open(self, path: str, kind: str, reader: Callable[[Node, Context], T]) -> T | None:
-        file = read_file(self.root / path, path, self.problems)
+        if path in self.instead:
+            file: SourceFile | None = decoded(path, self.instead[path], self.problems)
+        else:
+            file = read_file(self.root / path, path, self.problems)
         if file is None:
             return None
         self.sources[path] = file

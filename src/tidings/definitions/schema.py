@@ -44,18 +44,19 @@ class Keys:
     """The keys that a mapping may have, in the order in which they are best written.
 
     `what` is what the mapping is ("a campaign"); `later` are keys of the dialect that this version does not
-    read; `renamed` maps a key that people try to the sentence that helps them.
+    read; `renamed` maps a key that people try to the sentence that helps them, `aliases` another spelling to the key.
     """
 
     what: str
     keys: tuple[Key, ...]
     later: frozenset[str] = frozenset()
     renamed: AnyMapping[str, str] = field(default_factory=dict)
+    aliases: AnyMapping[str, str] = field(default_factory=dict)
 
     def read(self, node: Node, context: Context, *, ignore: tuple[str, ...] = ()) -> dict[str, Any]:
         """Return the value of every key that is written; report all problems before raising Unreadable."""
         mapping = expect_mapping(node, context, self.what)
-        failed = False
+        failed = self._respell(mapping, context)
         values: dict[str, Any] = {}
         known = {key.name: key for key in self.keys}
         for name, entry in mapping.entries.items():
@@ -79,6 +80,20 @@ class Keys:
             raise Unreadable
         return values
 
+    def _respell(self, mapping: Mapping, context: Context) -> bool:
+        """File entries under another spelling of a key under the key itself; tell whether one stands there twice."""
+        twice = False
+        for spelling, name in self.aliases.items():
+            entry = mapping.entries.pop(spelling, None)
+            if entry is not None and name in mapping.entries:
+                context.report(
+                    "KEY07", entry.key, f'"{spelling}" and "{name}" are the same', "keep one of them"
+                )
+                twice = True
+            elif entry is not None:
+                mapping.entries[name] = entry
+        return twice
+
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the mapping."""
         return {
@@ -87,6 +102,10 @@ class Keys:
             "properties": {
                 key.name: {**key.reader.schema, "description": key.means, "examples": [key.example]}
                 for key in self.keys
+            }
+            | {
+                spelling: {"description": f"Another spelling of `{name}`."}
+                for spelling, name in self.aliases.items()
             },
             "required": [key.name for key in self.keys if key.required],
         }

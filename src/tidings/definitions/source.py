@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from tidings.definitions.encodings import utf_16
 from tidings.errors import Position, Problem
 
 MAX_BYTES = 1_000_000
@@ -47,6 +48,11 @@ class SourceFile:
             return [
                 self.problem("FIL03", Position(self.path), f"this file is {size:.1f} MB; 1 MB is the most")
             ]
+        if self.content[:2] in (b"\xff\xfe", b"\xfe\xff") or (
+            b"\x00" in self.content and utf_16(self.content)
+        ):
+            hint = f"save it as UTF-8, or run: tidings fmt {self.path}"
+            return [self.problem("FIL02", Position(self.path), "this file is UTF-16, not UTF-8", hint)]
         content = self.content.removeprefix(b"\xef\xbb\xbf")
         try:
             text = content.decode("utf-8")

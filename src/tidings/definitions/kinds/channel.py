@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tidings.definitions.values import Money
+from tidings.definitions.values import Duration, Money
 from tidings.errors import Position
 
 
@@ -13,9 +13,10 @@ from tidings.errors import Position
 class Channel:
     """One file of channels/: the file name is what `via` says.
 
-    `kind` is email, sms or fax; `options` are the adapter's own (declared by it), `secrets` maps
+    `kind` is email, sms, fax, call or letter (the last two become files for people); `options` are the adapter's own (declared by it), `secrets` maps
     an option to the NAME of an environment variable. `places` says where the adapter, each option and
-    each secret stand in the file.
+    each secret stand in the file. `cost` is for one `cost_unit`: message, segment (SMS) or page (fax).
+    `patience` is how long an accepted message may stay without a receipt before the next channel is tried.
     """
 
     id: str
@@ -28,6 +29,8 @@ class Channel:
     connections: int = 8
     rate_per_second: Decimal | None = None
     cost: Money | None = None
+    cost_unit: str = "message"
+    patience: Duration | None = None
     options: tuple[tuple[str, str | int | Decimal | bool], ...] = ()
     secrets: tuple[tuple[str, str], ...] = ()
     places: tuple[tuple[str, Position], ...] = field(default=(), compare=False, repr=False)

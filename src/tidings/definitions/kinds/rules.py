@@ -113,13 +113,17 @@ class EventProperty:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something customers do. `revenue` names the money property that is its amount (kept in its own column)."""
+    """Something customers do. `revenue` names the money property that is its amount (kept in its own column).
+
+    `margin` names the one that is what it earns.
+    """
 
     name: str
     title: str = ""
     properties: tuple[EventProperty, ...] = ()
     revenue: str | None = None
     returns: str | None = None
+    margin: str | None = None
 
     def property(self, name: str) -> EventProperty | None:
         """Return the property of that name, or None."""

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
-from tidings.definitions.context import Context, did_you_mean
-from tidings.definitions.kinds.campaign import Audience, Campaign, Holdout
+from tidings.definitions.context import Context
+from tidings.definitions.kinds.campaign import Audience, Campaign, Holdout, Texts, Variant
 from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES
+from tidings.definitions.kinds.timing import Recurrence
 from tidings.definitions.nodes import Mapping, Node, Scalar, Sequence
 from tidings.definitions.quantities import DURATION, LOCAL_TIME, MONEY, SHARE
+from tidings.definitions.readers import timing
+from tidings.definitions.readers.addressing import COSTS, GROUP, PURPOSE, SEND, TO, UNIT, VIA
 from tidings.definitions.readers.goal import GOAL
-from tidings.definitions.readers.variants import VARIANTS
-from tidings.definitions.schema import Key, Keys, Reader, expect_scalar, key_trap, list_of
-from tidings.definitions.selecting import CONDITIONS, SEGMENTS
-from tidings.definitions.texts import TEXT
+from tidings.definitions.readers.later import of_campaign
+from tidings.definitions.readers.offer import GUARD, OFFER
+from tidings.definitions.readers.variants import SAY, VARIANTS
+from tidings.definitions.schema import Key, Keys, Reader, expect_scalar, list_of
+from tidings.definitions.selecting import SEGMENTS
+from tidings.definitions.texts import TEXT, one_of
 from tidings.definitions.values import Share
 
-_INLINE = Keys("an inline audience", (Key("where", CONDITIONS, "Conditions; all of them must hold.", "where: [{country: SE}]", required=True),))  # fmt: skip
 
-
-def _to(node: Node, context: Context) -> Audience:
+def _holdout(node: Node, context: Context) -> tuple[Holdout, str]:
+    """Return the holdout and the unit that its long form names."""
     if isinstance(node, Mapping):
-        return Audience(where=_INLINE.read(node, context)["where"])
-    return Audience(segments=SEGMENTS.read(node, context))
-
-
-def _holdout(node: Node, context: Context) -> Holdout:
-    if isinstance(node, Mapping):
-        return Holdout(_HOLDOUT_LONG.read(node, context)["share"])
+        values = HOLDOUT_KEYS.read(node, context)
+        return Holdout(values["share"], values.get("lasts", "whole campaign")), values.get("unit", "")
     scalar = expect_scalar(node, context, "auto, none or a share such as 10%")
     if scalar.text in ("auto", "none"):
-        return Holdout(None if scalar.text == "auto" else Share(0))
-    return Holdout(_treated_left(node, context))
+        return Holdout(None if scalar.text == "auto" else Share(0)), ""
+    return Holdout(_treated_left(node, context)), ""
 
 
 def _treated_left(node: Node, context: Context) -> Share:
@@ -41,72 +42,63 @@ def _treated_left(node: Node, context: Context) -> Share:
     return share
 
 
-_HOLDOUT_LONG = Keys(
+HOLDOUT_KEYS = Keys(
     "a holdout",
-    (Key("share", Reader(_treated_left, SHARE.says, SHARE.schema), "The part held out.", "share: 10%", required=True),),
-    later=frozenset({"lasts", "unit"}),
+    (
+        Key("share", Reader(_treated_left, SHARE.says, SHARE.schema), "The part held out.", "share: 10%", required=True),
+        Key("lasts", one_of(["whole campaign", "each run"]), "Whether the same people stay out of every run, or each run draws anew.", "lasts: whole campaign", default="whole campaign"),
+        Key("unit", UNIT, "What is held out together: one customer, or a whole account.", "unit: account", default="customer"),
+    ),
 )  # fmt: skip
-
-
-def _folder(node: Node, context: Context) -> str:
-    scalar = expect_scalar(node, context, "the name of a folder in templates/")
-    templates = context.vocabulary.templates
-    folders = {path.split("/", 1)[1].rsplit("/", 1)[0] for path in templates if path.count("/") > 1}
-    if scalar.text in folders:
-        return scalar.text
-    if key_trap(scalar.text, scalar, context, sorted(folders)):
-        return scalar.text
-    hint = did_you_mean(scalar.text, folders) or f"make templates/{scalar.text}/ with a file for each channel"
-    raise context.report("REF08", scalar, f'no template folder "{scalar.text}"', hint)
-
-
-def _channel(node: Node, context: Context) -> str:
-    scalar = expect_scalar(node, context, "the name of a channel")
-    known = context.vocabulary.channels
-    if scalar.text in known:
-        return scalar.text
-    if scalar.text == "preferred":
-        raise context.report("KEY04", scalar, '"preferred" is not supported by this version of tidings')
-    if key_trap(scalar.text, scalar, context, list(known)):
-        return scalar.text
-    hint = did_you_mean(scalar.text, list(known)) or f"it would be channels/{scalar.text}.yaml"
-    raise context.report("REF02", scalar, f'no channel "{scalar.text}"', hint)
-
-
-def _purpose(node: Node, context: Context) -> str:
-    scalar = expect_scalar(node, context, "the name of a purpose")
-    known = context.vocabulary.purposes
-    if known is None or scalar.text in known or key_trap(scalar.text, scalar, context, sorted(known)):
-        return scalar.text
-    hint = did_you_mean(scalar.text, known) or "declare it in config/policies.yaml"
-    raise context.report("REF03", scalar, f'no purpose "{scalar.text}"', hint)
-
-
-_NAME = {"type": "string"}
 KEYS = Keys(
     "a campaign",
     (
         Key("campaign", TEXT, "The title that people see.", "campaign: Spring win-back", required=True),
         Key("owner", TEXT, "Who answers for it.", "owner: crm@nordicgarden.example"),
         Key("why", TEXT, "What makes it worth sending.", "why: Lapsed buyers answered well last year"),
-        Key("purpose", Reader(_purpose, "a purpose of config/policies.yaml", _NAME), "What the message is for: decides class, consent and default holdout.", "purpose: marketing", default="marketing"),
-        Key("to", Reader(_to, "a segment, a list of segments, or {where: conditions}", {"anyOf": [SEGMENTS.schema, {"type": "object"}]}), "Who gets it: anyone in any of the segments, once.", "to: lapsed_buyers", required=True),
+        Key("serves", TEXT, "The goal of the company that it is for, by its name in config/goals.yaml.", "serves: winback_2027"),
+        Key("purpose", PURPOSE, "What the message is for: decides class, consent and default holdout.", "purpose: marketing", default="marketing"),
+        Key("to", TO, "Who gets it: anyone in any of the segments, once.", "to: lapsed_buyers", required=True),
         Key("except", SEGMENTS, "Anyone in any of these segments is left out.", "except: [refund_seekers]"),
-        Key("send", Reader(_folder, "a folder in templates/", _NAME), "The message.", "send: spring_winback", required=True),
-        Key("via", list_of(Reader(_channel, "a channel", _NAME), "via", or_one=True, once=True), "Channels in order: the first that reaches the customer.", "via: email", required=True),
-        Key("at", LOCAL_TIME, "When it leaves, on the workspace clock; without it, when it is run.", "at: 2027-03-02 10:00"),
-        Key("holdout", Reader(_holdout, "auto, none or a share such as 10%", {"type": ["string", "object"]}), "How many get nothing, to measure against.", "holdout: 10%", default="auto"),
+        Key("audience", one_of(["fresh at send", "fixed when planned"]), "Whether it goes to those who fit when it leaves, or to those who fitted when it was planned.", "audience: fresh at send", default="fresh at send"),
+        Key("sample", SHARE, "Only this part of those who fit, stable by the name of the campaign.", "sample: 20%"),
+        Key("unit", UNIT, "What arms are drawn by: one customer, or a whole account.", "unit: account", default="customer"),
+        Key("one_each", one_of(["address", "customer"]), "Whether people who share an address get one message together or each their own.", "one_each: address", default="address"),
+        Key("group", GROUP, "One message an account, with its customers as a table.", "group: one sheet a dealer"),
+        Key("send", SEND, "The message.", "send: spring_winback", required=True),
+        Key("issues", one_of(["by day", "by week", "by month"]), "The message has a folder for each issue, such as templates/newsletter/2027-03/.", "issues: by month"),
+        Key("via", VIA, "Channels in order: the first that reaches the customer; `preferred` is the customer's own choice. Who was reached and does not react is never written to by the next one.", "via: [preferred, email, sms]", required=True),
+        Key("patience", DURATION, "How long a message may stay without a receipt before the next channel is tried; overrides the channel's.", "patience: 4 hours"),
+        Key("copies_to", SEGMENTS, "Segments of staff who get the real message and are never counted.", "copies_to: staff_seeds"),
+        Key("archive", one_of(["public", "none"]), "Whether the message can be read on the web afterwards.", "archive: public"),
+        Key("at", LOCAL_TIME, "When it leaves; without it, when it is run.", "at: 2027-03-02 10:00"),
+        Key("every", timing.EVERY, "How often it comes again.", "every: month on the first Tuesday at 10:00"),
+        Key("from", timing.DAY, "The first day of a recurring campaign.", "from: 2027-03-01"),
+        Key("until", timing.DAY, "Its last day.", "until: 2027-12-31"),
+        Key("on_holidays", one_of(["send", "skip", "next workday"]), "What happens to a day of config/holidays.yaml.", "on_holidays: next workday", default="send"),
+        Key("again", timing.AGAIN, "Whether the same customer gets a recurring campaign again.", "again: after 300 days"),
+        Key("clock", one_of(["workspace", "recipient"]), "Whose clock its hours are on.", "clock: recipient", default="workspace"),
+        Key("late", one_of(["send", "skip"]), "What happens where the hour is past already on the recipient's clock.", "late: send"),
+        Key("send_between", timing.SEND_BETWEEN, "The hours in which messages may leave.", "send_between: 09:00 and 17:00"),
+        Key("weekdays", timing.WEEKDAY_LIST, "The days of the week on which messages may leave.", "weekdays: [Mon, Tue, Wed, Thu, Fri]"),
+        Key("priority", one_of(["high", "normal", "low"]), "Who wins under the frequency cap.", "priority: high", default="normal"),
+        Key("holdout", Reader(_holdout, "auto, none, a share such as 10%, or the long form", {"anyOf": [{"type": "string"}, HOLDOUT_KEYS.schema()]}), "How many get nothing, to measure against.", "holdout: 10%", default="auto"),
+        Key("why_no_holdout", TEXT, "Why nobody is held out.", "why_no_holdout: 300 places, personal invitations"),
+        Key("say", SAY, "Texts that the template shows, for every variant that does not say them otherwise.", "say: {headline: {en: Spring is here, ru: Весна пришла}}"),
         Key("variants", VARIANTS, "Different wordings, drawn at random; without it there is one.", "variants: {warm: {say: {headline: We kept your favourites}}}"),
+        Key("test", timing.TEST, "A part gets the variants first, the rest the winner.", "test: {on: 20%, decide: after 6 hours, by: clicked}"),
+        Key("pilot", timing.PILOT, "A part goes first; the rest only if it does well.", "pilot: {on: 12, judge: after 8 weeks, go_on_if: orders at least 3}"),
+        Key("offer", OFFER, "What is promised, its codes and its end.", "offer: {gives: 25% off, code: SPRING25, ends: 2027-03-16}"),
+        Key("budget", MONEY, "Never exceeded.", "budget: 2000 EUR"),
+        Key("costs", COSTS, "What it costs beside the sending; added where the return is calculated.", "costs: {artwork: 400 EUR}"),
         Key("goal", GOAL, "What success is.", "goal: {did: order_placed, within: 14 days, worth: revenue}"),
         Key("also", list_of(GOAL, "also"), "Further goals to report.", "also: [{did: page_viewed, within: 3 days}]"),
-        Key("budget", MONEY, "Never exceeded.", "budget: 2000 EUR"),
+        Key("guard", GUARD, "Limits at which it stops.", "guard: [{unsubscribed: at most 0.5%}]"),
         Key("expires", DURATION, "How long after `at` a message that could not leave is still sent.", "expires: 24 hours", default="as config/policies.yaml says"),
     ),
-    later=frozenset(
-        "serves audience clock late priority test offer costs guard every from until on_holidays again issues "
-        "copies_to archive unit send_between weekdays pilot patience say sample why_no_holdout".split()
-    ),
-    renamed={"spend": "write `budget: 2000 EUR` for a limit that is never exceeded"},
+    later=frozenset({"places", "remind", "follow_up", "questions"}),
+    renamed={"spend": "write `budget: 2000 EUR` for a limit that is never exceeded, `costs: {artwork: 400 EUR}` for what it costs beside the sending"},
+    aliases={"one each": "one_each"},
 )  # fmt: skip
 
 
@@ -117,6 +109,11 @@ def read(node: Node, context: Context, name: str) -> Campaign:
     audience: Audience = values["to"]
     if "except" in values:
         audience = Audience(audience.segments, audience.where, values["except"])
+    holdout, held_unit = values.get("holdout", (Holdout(), ""))
+    plain = (
+        "purpose at goal also budget expires why owner patience one_each group copies_to costs why_no_holdout "
+        "audience clock late priority again send_between sample test pilot offer guard serves issues archive"
+    )
     campaign = Campaign(
         id=name,
         title=values["campaign"],
@@ -124,21 +121,81 @@ def read(node: Node, context: Context, name: str) -> Campaign:
         to=audience,
         send=values["send"],
         via=values["via"],
-        purpose=values.get("purpose", "marketing"),
-        at=values.get("at"),
-        holdout=values.get("holdout", Holdout()),
-        variants=values.get("variants", ()),
-        goal=values.get("goal"),
-        also=values.get("also", ()),
-        budget=values.get("budget"),
-        expires=values.get("expires"),
-        why=values.get("why", ""),
-        owner=values.get("owner", ""),
+        holdout=holdout,
+        unit=values.get("unit") or held_unit or "customer",
+        variants=_worded(values.get("variants", ()), values.get("say", ())),
+        say=values.get("say", ()),
+        recurrence=_recurrence(values, node, context),
+        weekdays=timing.day_numbers(values.get("weekdays", ())),
+        acts_later=of_campaign(values, node, context),
+        **{key: values[key] for key in plain.split() if key in values},
     )
+    if held_unit and values.get("unit", held_unit) != held_unit:
+        context.report(
+            "KEY07", node.entries["unit"].value, f"arms are drawn by {campaign.unit} here and by {held_unit} in holdout",
+            "write `unit:` once",
+        )  # fmt: skip
     _default_purpose(campaign, node, context)
     _template_files(campaign, node, context)
     _comparable_goal(campaign, node, context)
+    _fitting_times(campaign, node, context)
     return campaign
+
+
+def _worded(variants: tuple[Variant, ...], said: Texts) -> tuple[Variant, ...]:
+    """Return the variants, each with the texts of the campaign that it does not say itself."""
+    return tuple(
+        replace(one, say=(*one.say, *(text for text in said if text[0] not in dict(one.say))))
+        for one in variants
+    )
+
+
+def _recurrence(values: dict[str, Any], node: Mapping, context: Context) -> Recurrence | None:
+    every = values.get("every")
+    if every is None:
+        for key in ("from", "until", "on_holidays", "again"):
+            if key in values:
+                context.report(
+                    "KEY07", node.entries[key].key, f'"{key}" is about a campaign that comes again, and this one has no "every"',
+                    "add such as `every: week on Tue at 10:00`, or delete it",
+                )  # fmt: skip
+        return None
+    if "at" in values:
+        context.report(
+            "KEY07", node.entries["at"].key, '"at" and "every" exclude each other',
+            "keep `at` for one time, `every` for many",
+        )  # fmt: skip
+    first, last = values.get("from"), values.get("until")
+    timing.check_order(node, first, last, context)
+    return Recurrence(every, first, last, values.get("on_holidays", "send"))
+
+
+def _fitting_times(campaign: Campaign, node: Mapping, context: Context) -> None:
+    """Report what is about another clock than the campaign's, an offer that is over, and a winner that is none."""
+    if campaign.late and campaign.clock != "recipient":
+        context.report(
+            "KEY07", node.entries["late"].key, '"late" is about hours on the recipient\'s clock',
+            "add `clock: recipient`, or delete it",
+        )  # fmt: skip
+    ends = campaign.offer.ends if campaign.offer else None
+    offer = node.entries["offer"].value if "offer" in node.entries else None
+    if campaign.at and isinstance(ends, date) and isinstance(offer, Mapping):
+        over = timing.midnight(ends) < campaign.at.value
+        if over and timing.midnight(ends).date() < campaign.at.value.date():
+            context.report(
+                "PHR08", offer.entries["ends"].value, "the offer ends before the campaign leaves", "change one of the two"
+            )  # fmt: skip
+    test = node.entries["test"].value if "test" in node.entries else None
+    if campaign.test is None or not isinstance(test, Mapping):
+        return
+    names = [one.name for one in campaign.variants]
+    if len(names) < 2:
+        context.report("KEY07", node.entries["test"].key, "a test needs two variants to choose from", "write `variants:`")  # fmt: skip
+    elif campaign.test.if_unclear and campaign.test.if_unclear not in names:
+        context.report(
+            "VAL02", test.entries["if_unclear"].value, f'no variant "{campaign.test.if_unclear}"',
+            f"there is {', '.join(names)}",
+        )  # fmt: skip
 
 
 def _default_purpose(campaign: Campaign, node: Mapping, context: Context) -> None:
@@ -155,6 +212,8 @@ def _template_files(campaign: Campaign, node: Mapping, context: Context) -> None
     """Report a channel of `via` for which the message has no file."""
     prefix = f"templates/{campaign.send}/"
     files = [path.removeprefix(prefix) for path in context.vocabulary.templates if path.startswith(prefix)]
+    if campaign.issues:
+        files = [path.rpartition("/")[2] for path in files]
     via = node.entries["via"].value
     for item in via.items if isinstance(via, Sequence) else [via]:
         channel = context.vocabulary.channels.get(item.text) if isinstance(item, Scalar) else None
@@ -167,7 +226,8 @@ def _template_files(campaign: Campaign, node: Mapping, context: Context) -> None
 
 def _comparable_goal(campaign: Campaign, node: Mapping, context: Context) -> None:
     """Warn where a goal cannot happen to those held out, so that it says nothing about the campaign's effect."""
-    none = campaign.holdout.share is not None and campaign.holdout.share.basis_points == 0
+    share = campaign.holdout.share
+    none = campaign.purpose in context.vocabulary.no_holdout if share is None else share.basis_points == 0
     if campaign.goal and campaign.goal.did in BUILT_IN_RESPONSES and not none:
         context.warn(
             "CMP01", node.entries["goal"].value,

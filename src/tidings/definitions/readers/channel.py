@@ -9,15 +9,21 @@ from decimal import Decimal
 from tidings.definitions.context import Context
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.nodes import Entry, Mapping, Node, Scalar
-from tidings.definitions.quantities import MONEY, reading_trap
+from tidings.definitions.quantities import DURATION, MONEY, reading_trap
 from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar
 from tidings.definitions.source import is_variable_name, looks_secret
 from tidings.definitions.texts import NAME, TEXT, check_name, one_of, whole
+from tidings.definitions.values import Money
 from tidings.errors import Position
 
 Option = str | int | Decimal | bool
 _RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) (?:per|a|an) (second|minute|hour)\Z")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+KINDS = ("email", "sms", "fax", "call", "letter")
+# What is paid for, and the kind of channel that has such parts.
+COST_UNITS = {"message": "", "segment": "sms", "page": "fax"}
+# Kinds that people carry out, from the files that the outbox writes.
+_BY_HAND = ("call", "letter")
 _ADDRESS = re.compile(r"(?:[^<>\r\n]{1,120} <[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)\Z")
 
 
@@ -30,6 +36,18 @@ def _rate(node: Node, context: Context) -> Decimal:
     raise trap or context.report(
         "PHR02", scalar, f'"{scalar.text}" is not a rate; write such as 10 per second or 600 per minute'
     )
+
+
+def _cost(node: Node, context: Context) -> tuple[Money, str]:
+    """Read `0.05 EUR per segment`: an amount and what it is for; without a unit it is for a message."""
+    scalar = expect_scalar(node, context, "an amount such as 0.05 EUR per segment")
+    amount, found, unit = scalar.text.partition(" per ")
+    if found and unit not in COST_UNITS:
+        raise context.report(
+            "PHR05", scalar, f'"{unit}" is nothing that a channel is paid by', f"write per {', per '.join(COST_UNITS)}"
+        )  # fmt: skip
+    price = MONEY.read(Scalar(scalar.place, amount, scalar.plain, scalar.crowded), context)
+    return price, unit or "message"
 
 
 def _address(node: Node, context: Context) -> str:
@@ -83,16 +101,17 @@ KEYS = Keys(
     (
         Key("channel", TEXT, "The title that people see.", "channel: E-mail", required=True),
         Key("adapter", NAME, "Who delivers: smtp, outbox, or an installed adapter.", "adapter: smtp", required=True),
-        Key("kind", one_of(["email", "sms", "fax"]), "What kind of message it carries.", "kind: email", default="email"),
+        Key("kind", one_of(KINDS), "What kind of message it carries; call and letter become files for people.", "kind: email", default="email"),
         Key("sender", Reader(_address, "an address, with a name in front if you like", {"type": "string"}), "Who it comes from.", "sender: Nordic Garden <hello@nordicgarden.example>"),
         Key("reply_to", Reader(_address, "an address", {"type": "string"}), "Where answers go.", "reply_to: service@nordicgarden.example"),
         Key("connections", whole(1, 64), "Connections open at the same time.", "connections: 8", default="8"),
         Key("rate", Reader(_rate, "a rate such as 10 per second", {"type": "string"}), "The most that leave in a time.", "rate: 10 per second"),
-        Key("cost", MONEY, "What one message costs.", "cost: 0.05 EUR"),
+        Key("cost", Reader(_cost, "an amount, such as 0.02 EUR or 0.05 EUR per segment", {"type": "string", "pattern": "^[0-9.]+ [A-Z]{3}( per (message|segment|page))?$"}), "What one message costs, or one segment of an SMS, or one page of a fax.", "cost: 0.05 EUR per segment"),
+        Key("patience", DURATION, "How long an accepted message may stay without a receipt before the next channel of `via` is tried.", "patience: 4 hours"),
         Key("options", Reader(_options, "the adapter's own settings", {"type": "object"}), "Settings of the adapter.", "options: {host: 127.0.0.1, port: 2525}"),
         Key("secrets", Reader(_secrets, "names of environment variables", {"type": "object"}), "Where the adapter finds passwords and keys: NAMES of environment variables, never values.", "secrets: {password: TIDINGS_SMTP_PASSWORD}"),
     ),
-    later=frozenset({"patience", "quiet", "consent", "receipts", "window"}),
+    later=frozenset({"quiet", "consent", "receipts", "window"}),
     renamed={"rate_per_second": "write `rate: 10 per second`", "from": "write `sender:`"},
 )  # fmt: skip
 
@@ -100,21 +119,41 @@ KEYS = Keys(
 def read(node: Node, context: Context, name: str) -> Channel:
     """Return the channel of one file."""
     values = KEYS.read(node, context)
+    cost, unit = values.get("cost", (None, "message"))
+    kind = values.get("kind", "email")
+    _fitting_kind(kind, values["adapter"], unit, node, context)
     return Channel(
         id=name,
         title=values["channel"],
         path=context.file.path,
         adapter=values["adapter"],
-        kind=values.get("kind", "email"),
+        kind=kind,
         sender=values.get("sender", ""),
         reply_to=values.get("reply_to", ""),
         connections=values.get("connections", 8),
         rate_per_second=values.get("rate"),
-        cost=values.get("cost"),
+        cost=cost,
+        cost_unit=unit,
+        patience=values.get("patience"),
         options=values.get("options", ()),
         secrets=values.get("secrets", ()),
         places=tuple(_places(node, context)),
     )
+
+
+def _fitting_kind(kind: str, adapter: str, unit: str, node: Node, context: Context) -> None:
+    """Report a price by parts that the kind does not have, and an adapter that could not do what people do."""
+    assert isinstance(node, Mapping)
+    if COST_UNITS[unit] not in ("", kind):
+        context.report(
+            "KEY07", node.entries["cost"].value, f"only {COST_UNITS[unit]} is paid by the {unit}, and this channel is {kind}",
+            "leave out the unit: then it is the price of one message",
+        )  # fmt: skip
+    if kind in _BY_HAND and adapter != "outbox":
+        context.report(
+            "KEY07", node.entries["adapter"].value, f"a {kind} is made by people, from the files of the outbox",
+            "write `adapter: outbox`",
+        )  # fmt: skip
 
 
 def _places(node: Node, context: Context) -> Iterator[tuple[str, Position]]:
@@ -127,5 +166,6 @@ def _places(node: Node, context: Context) -> Iterator[tuple[str, Position]]:
             yield entry.key.text, context.position(entry.key.place)
     if "options" in node.entries:
         yield "options", context.position(node.entries["options"].key.place)
-    if "adapter" in node.entries:
-        yield "adapter", context.position(node.entries["adapter"].value.place)
+    for name in ("adapter", "patience"):
+        if name in node.entries:
+            yield name, context.position(node.entries[name].value.place)

@@ -45,8 +45,8 @@ def _format(node: Node, context: Context) -> str:
     # MM is the month, and the minutes when it stands after HH.
     minutes = tokens.count("MM") - 1 if "HH" in tokens else 0
     dated = {"YYYY", "MM", "DD"} <= set(tokens) and len(tokens) - minutes == len(set(tokens))
-    # T between a day and an hour is the one letter that stands for itself.
-    if dated and minutes <= 1 and not re.search(r"[^\W_T]", rest):
+    # T between a day and an hour, and the Chinese words of dates, are letters that stand for themselves.
+    if dated and minutes <= 1 and not re.search(r"[^\W_T年月日時时分秒]", rest):
         return scalar.text
     raise context.report(
         "VAL07", scalar, f'"{scalar.text}" is not a form of dates',

@@ -52,9 +52,10 @@ KEYS = Keys(
         Key("title", TEXT, "The name that people see.", "title: Order placed"),
         Key("properties", Reader(_properties, "properties by name, each with its type", {"type": "object"}), "What is told with it: text, number, money, date or flag.", "properties: {order_total: money}"),
         Key("revenue", _NAME, "The money property that `worth: revenue` means.", "revenue: order_total"),
+        Key("margin", _NAME, "The money property that `worth: margin` means.", "margin: profit"),
         Key("returns", _NAME, "The event whose amounts are taken off.", "returns: order_returned"),
     ),
-    later=frozenset({"profit", "margin", "id", "items", "costs"}),
+    later=frozenset({"profit", "id", "items", "costs"}),
 )  # fmt: skip
 
 
@@ -89,12 +90,13 @@ def _event(entry: Entry, names: list[str], context: Context) -> Event:
         name,
         event.title,
         event.properties,
-        _revenue(event, values.get("revenue"), context),
+        _money(event, "revenue", values.get("revenue"), context),
         _returns(event, values.get("returns"), names, context),
+        _money(event, "margin", values.get("margin"), context),
     )
 
 
-def _revenue(event: Event, written: Scalar | None, context: Context) -> str | None:
+def _money(event: Event, key: str, written: Scalar | None, context: Context) -> str | None:
     if written is None:
         return None
     found = event.property(written.text)
@@ -107,7 +109,7 @@ def _revenue(event: Event, written: Scalar | None, context: Context) -> str | No
             did_you_mean(written.text, money),
         )
     if found.type != "money":
-        raise context.report("PHR05", written, f'"{written.text}" is a {found.type}; revenue needs money')
+        raise context.report("PHR05", written, f'"{written.text}" is a {found.type}; {key} needs money')
     return written.text
 
 

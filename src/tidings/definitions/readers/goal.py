@@ -24,7 +24,7 @@ KEYS = Keys(
         Key("did", EVENT, "The event that counts.", "did: order_placed", required=True),
         Key("within", DURATION, "How long after the anchor it counts, for every arm alike.", "within: 14 days", required=True),
         Key("with", Reader(_raw, "properties of the event and what they should be", {"type": "object"}), "Only events whose properties pass all of these.", "with: {category: garden}"),
-        Key("worth", Reader(_raw, "`revenue` or a money property of the event", {"type": "string"}), "What one is worth: `revenue` as config/events.yaml declares it, or a money property.", "worth: revenue"),
+        Key("worth", Reader(_raw, "`revenue`, `margin` or a money property of the event", {"type": "string"}), "What one is worth: `revenue` or `margin` as config/events.yaml declares them, or a money property.", "worth: revenue"),
         Key("counts", one_of(["first", "every"]), "Whether a customer's first or every event counts.", "counts: every", default="first"),
     ),
     later=frozenset({"serves", "guard", "of", "by"}),
@@ -73,6 +73,13 @@ def _worth(node: Node, context: Context, event: str) -> str:
         )  # fmt: skip
     if scalar.text in money:
         return scalar.text
+    if scalar.text == "margin" and declared:
+        if declared.margin:
+            return declared.margin
+        raise context.report(
+            "REF06", scalar, f"the event {event} declares no margin",
+            f"in config/events.yaml, write under {event}: margin: NAME OF A MONEY PROPERTY",
+        )  # fmt: skip
     found = declared.property(scalar.text) if declared else None
     if found is not None:
         raise context.report(

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from tidings.definitions.context import Context
-from tidings.definitions.kinds.segment import Segment
+from tidings.definitions.kinds.segment import ListConsent, Segment
 from tidings.definitions.nodes import Mapping, Node
-from tidings.definitions.schema import Key, Keys, report_missing
+from tidings.definitions.readers.addressing import PURPOSE
+from tidings.definitions.readers.examples import EXAMPLES
+from tidings.definitions.readers.later import of_segment
+from tidings.definitions.readers.rank import RANK
+from tidings.definitions.readers.timing import DAY
+from tidings.definitions.schema import Key, Keys, Reader, report_missing
 from tidings.definitions.selecting import CONDITIONS
 from tidings.definitions.texts import TEXT, one_of
+
+LIST_CONSENT_KEYS = Keys(
+    "the consent of a list",
+    (
+        Key("purpose", PURPOSE, "What was agreed to.", "purpose: marketing", required=True),
+        Key("basis", TEXT, "How the customer agreed; kept as proof.", "basis: signed card at the booth", required=True),
+    ),
+)  # fmt: skip
+
+
+def _consent(node: Node, context: Context) -> ListConsent:
+    values = LIST_CONSENT_KEYS.read(node, context)
+    return ListConsent(values["purpose"], values["basis"])
+
 
 KEYS = Keys(
     "a segment",
@@ -18,8 +37,13 @@ KEYS = Keys(
         Key("members", one_of(["rules", "listed"]), "`rules`: computed from `where`; `listed`: kept by import.", "members: listed", default="rules"),
         Key("where", CONDITIONS, "Conditions; all of them must hold.", "where: [{country: SE}]"),
         Key("except", CONDITIONS, "Anyone who fits any of these lines is left out.", "except: [{segment: employees}]"),
+        Key("rank", RANK, "Only the highest of those left after `where` and `except`.", "rank: {by: lifetime_value, keep: top 40%}"),
+        Key("examples", EXAMPLES, "Made-up customers, and whether they belong.", "examples: [{in: true, customer: {country: SE}}]"),
+        Key("source", TEXT, "Where the members of a listed segment come from.", "source: booth scanner, hall 2"),
+        Key("consent", Reader(_consent, "a consent", LIST_CONSENT_KEYS.schema()), "What the members of a listed segment agreed to.", "consent: {purpose: marketing, basis: signed card at the booth}"),
+        Key("expires", DAY, "The last day on which a listed segment counts.", "expires: 2027-12-31"),
     ),
-    later=frozenset({"rank", "sample", "examples", "consent", "expires", "source", "unit"}),
+    later=frozenset({"sample", "unit"}),
 )  # fmt: skip
 
 
@@ -37,11 +61,18 @@ def read(node: Node, context: Context, name: str) -> Segment:
             ["segment", "why", "owner", "members"],
         )
     if members == "listed":
-        for key in ("where", "except"):
+        for key in ("where", "except", "rank", "examples"):
             if key in values:
                 context.report(
                     "KEY07", node.entries[key].key, f'a listed segment has no "{key}": its members come by import',
                     "delete it, or delete `members: listed`",
+                )  # fmt: skip
+    else:
+        for key in ("source", "consent", "expires"):
+            if key in values:
+                context.report(
+                    "KEY07", node.entries[key].key, f'"{key}" is about a list, and this segment is computed',
+                    "delete it, or write `members: listed`",
                 )  # fmt: skip
     return Segment(
         id=name,
@@ -52,4 +83,10 @@ def read(node: Node, context: Context, name: str) -> Segment:
         why=values.get("why", ""),
         owner=values.get("owner", ""),
         members=members,
+        rank=values.get("rank"),
+        examples=values.get("examples", ()),
+        acts_later=of_segment(values, node, context),
+        source=values.get("source", ""),
+        consent=values.get("consent"),
+        expires=values.get("expires"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidings.definitions.context import Context, Unreadable
 from tidings.definitions.keyboard import sign_trap
-from tidings.definitions.kinds.campaign import Variant
+from tidings.definitions.kinds.campaign import Texts, Variant
 from tidings.definitions.nodes import Entry, Mapping, Node, Scalar
 from tidings.definitions.quantities import SHARE
 from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping
@@ -16,7 +16,7 @@ Text = str | tuple[tuple[str, str], ...]
 _RESERVED = {"holdout", "control", "treated", "none", "auto"}
 
 
-def _say(node: Node, context: Context) -> tuple[tuple[str, Text], ...]:
+def _say(node: Node, context: Context) -> Texts:
     def read(entry: Entry, inner: Context) -> tuple[str, Text]:
         check_name(entry.key, inner)
         if isinstance(entry.value, Mapping):
@@ -42,11 +42,12 @@ def _languages(said: Entry, context: Context) -> tuple[tuple[str, str], ...]:
     return texts
 
 
+SAY = Reader(_say, "texts by name, each one text or one a locale", {"type": "object"})
 _KEYS = Keys(
     "a variant",
     (
         Key("share", SHARE, "Its part of the treated; equal parts when left out.", "share: 50%"),
-        Key("say", Reader(_say, "texts by name, each one text or one a locale", {"type": "object"}), "Texts that the template shows.", "say: {headline: {en: Welcome back, ru: С возвращением}}"),
+        Key("say", SAY, "Texts that the template shows.", "say: {headline: {en: Welcome back, ru: С возвращением}}"),
     ),
     later=frozenset({"send", "offer", "via"}),
 )  # fmt: skip

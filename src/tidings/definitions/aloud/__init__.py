@@ -1,0 +1,57 @@
+"""Definitions read back as one plain sentence in English, Traditional and Simplified Chinese and Russian."""
+
+from __future__ import annotations
+
+from tidings.definitions.aloud.names import Names
+from tidings.definitions.kinds.campaign import Campaign
+from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.segment import Segment
+from tidings.definitions.workspace import Definitions
+
+LOCALES = ("en", "zh-TW", "zh-CN", "ru")
+# What every workspace has: columns of a customer, and responses to a message.
+_BUILT_IN: dict[str, tuple[str, str, str, str]] = {
+    "key": ("customer number", "顧客編號", "客户编号", "номер клиента"),
+    "email": ("e-mail address", "電子郵件地址", "电子邮件地址", "адрес электронной почты"),
+    "phone": ("telephone number", "電話號碼", "电话号码", "номер телефона"),
+    "fax": ("fax number", "傳真號碼", "传真号码", "номер факса"),
+    "locale": ("language", "語言", "语言", "язык"),
+    "zone": ("time zone", "時區", "时区", "часовой пояс"),
+    "country": ("country", "國家／地區", "国家／地区", "страна"),
+    "account": ("account", "公司帳戶", "公司账户", "компания"),
+    "sent": ("message sent", "寄出訊息", "发出消息", "сообщение отправлено"),
+    "opened": ("message opened", "開啟訊息", "打开消息", "сообщение открыто"),
+    "clicked": ("link clicked", "點擊連結", "点击链接", "переход по ссылке"),
+    "unsubscribed": ("unsubscribed", "取消訂閱", "退订", "отписка"),
+}  # fmt: skip
+BUILT_IN = {
+    locale: {name: titles[number] for name, titles in _BUILT_IN.items()}
+    for number, locale in enumerate(LOCALES)
+}
+
+
+def sentence(one: Segment | Campaign | Channel, definitions: Definitions, locale: str = "en") -> str:
+    """Return what a definition says, as a native reader of the language would say it."""
+    # A language is loaded when it is asked for: a check in one needs no other.
+    names = Names(definitions, BUILT_IN[locale])
+    if locale == "ru":
+        from tidings.definitions.aloud.russian import Russian
+
+        return Russian(names).sentence(one)
+    if locale in ("zh-TW", "zh-CN"):
+        from tidings.definitions.aloud.chinese import Chinese
+
+        return Chinese(names, traditional=locale == "zh-TW").sentence(one)
+    from tidings.definitions.aloud.english import English
+
+    return English(names).sentence(one)
+
+
+def sentences(definitions: Definitions, locale: str = "en") -> dict[str, str]:
+    """Return the sentence of every segment, campaign and channel by the path of its file."""
+    every: list[Segment | Campaign | Channel] = [
+        *definitions.segments.values(),
+        *definitions.campaigns.values(),
+        *definitions.channels.values(),
+    ]
+    return {one.path: sentence(one, definitions, locale) for one in every}
