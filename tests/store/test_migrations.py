@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
+from support.sqlite_facts import sqlite_facts
 from support.stores import ATTRIBUTES, ENVIRONMENT, START, WORKSPACE, Stores, open_store
 from tidings.clock import FixedClock
 from tidings.errors import StoreError
@@ -31,19 +34,20 @@ UNION ALL SELECT 'column', table_name, column_name, ordinal_position || ' ' || d
 UNION ALL SELECT 'table', relname, relkind::text, coalesce(reloptions::text, '')
   FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
 """
-SQLITE_FACTS = "SELECT type, tbl_name, name, coalesce(sql, '') FROM sqlite_master"
 
 
 def _target(url: str, attributes=ATTRIBUTES) -> upgrading.Target:
     return upgrading.Target(url, FixedClock(START), WORKSPACE, ENVIRONMENT, "", attributes)
 
 
-def _facts(connection: sa.Connection) -> set[tuple[str, ...]]:
-    query = SQLITE_FACTS if connection.dialect.name == "sqlite" else POSTGRESQL_FACTS
-    return {tuple(row) for row in connection.exec_driver_sql(query) if row[1] != "alembic_version"}
+def _facts(connection: sa.Connection) -> set[tuple[object, ...]]:
+    if connection.dialect.name == "sqlite":
+        return sqlite_facts(connection.connection.driver_connection, frozenset({"alembic_version"}))
+    rows = connection.exec_driver_sql(POSTGRESQL_FACTS)
+    return {tuple(row) for row in rows if row[1] != "alembic_version"}
 
 
-# PostgreSQL rewrites `IN` in a computed column; that the two are the same is shown word for word below.
+# PostgreSQL rewrites `IN` in a computed column; that the two are the same is shown in every detail below.
 @pytest.mark.filterwarnings("ignore:Computed default on messages.is_open")
 def test_upgrading_from_empty_gives_the_tables_of_the_code(
     make_store: Callable[..., Store], dialect: str
@@ -56,7 +60,7 @@ def test_upgrading_from_empty_gives_the_tables_of_the_code(
         assert compare_metadata(context, metadata) == []
 
 
-def test_upgrading_gives_word_for_word_what_create_all_gives(
+def test_upgrading_gives_in_every_detail_what_create_all_gives(
     stores: Callable[[str], Stores], make_store: Callable[..., Store], dialect: str
 ) -> None:
     upgraded = make_store(dialect, bare=True)
@@ -73,8 +77,99 @@ def test_upgrading_gives_word_for_word_what_create_all_gives(
         assert _facts(connection) == expected
     kinds = {fact[0] for fact in expected}
     assert kinds == (
-        {"table", "index"} if dialect == "sqlite" else {"constraint", "index", "column", "table"}
+        {"table", "column", "foreign key", "clause", "index"}
+        if dialect == "sqlite"
+        else {"constraint", "index", "column", "table"}
     )
+
+
+_PLAIN = """
+CREATE TABLE other (id INTEGER PRIMARY KEY);
+CREATE TABLE t (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT NOT NULL, b BIGINT DEFAULT 1, o BIGINT REFERENCES other (id),
+  c BOOLEAN GENERATED ALWAYS AS (b IN (1, 2)) STORED, CONSTRAINT ck_b CHECK (b > 0), UNIQUE (a, b));
+CREATE TABLE k (x TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE INDEX ix_b ON t (b) WHERE a IS NOT NULL;
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "otherwise"),
+    [
+        ("a TEXT NOT NULL", "a TEXT"),
+        ("b BIGINT DEFAULT 1", "b BIGINT DEFAULT 2"),
+        ("b BIGINT DEFAULT 1", "b INTEGER DEFAULT 1"),
+        ("REFERENCES other (id)", "REFERENCES k (x)"),
+        (" REFERENCES other (id)", ""),
+        ("(b IN (1, 2)) STORED", "(b IN (1, 3)) STORED"),
+        ("(b IN (1, 2)) STORED", "(b IN (1, 2)) VIRTUAL"),
+        ("CHECK (b > 0)", "CHECK (b > 1)"),
+        (", UNIQUE (a, b)", ", UNIQUE (b, a)"),
+        (", UNIQUE (a, b)", ""),
+        (" AUTOINCREMENT", ""),
+        (" WITHOUT ROWID", ""),
+        (" WHERE a IS NOT NULL", ""),
+        ("INDEX ix_b", "UNIQUE INDEX ix_b"),
+        ("ON t (b)", "ON t (b DESC)"),
+    ],
+)
+def test_the_comparison_of_sqlite_tables_sees_each_difference(written: str, otherwise: str) -> None:
+    facts = []
+    for script in (_PLAIN, _PLAIN.replace("\n  ", " "), _PLAIN.replace(written, otherwise)):
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.executescript(script)
+            facts.append(sqlite_facts(connection))
+    assert facts[0] == facts[1]
+    assert facts[0] != facts[2]
+
+
+def _store_at_0003(stores: Callable[[str], Stores], dialect: str) -> str:
+    """Make a store at schema 0003 that holds a customer with an accepted message; return its address."""
+    from alembic import command
+
+    url = stores(dialect).empty(dialect)
+    if dialect == "sqlite":
+        Path(url.removeprefix("sqlite:///")).touch()
+    with Store.unchecked(url, clock=FixedClock(START), workspace=WORKSPACE, environment=ENVIRONMENT) as store:
+        with store.durable("migrate") as connection:
+            config = migrations._config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0003")
+        migrations.record_owner(store, salt="")
+        with store.durable("test") as connection:
+            for statement in (
+                "INSERT INTO customers (id, key, u, phone_hash, created_at) VALUES (1, 'c', 1, 'p', 1)",
+                "INSERT INTO runs (id, campaign, occurrence, kind, definition_hash, policy_hash, salt, state, anchor_at, created_at, bounds) VALUES (1, 'c', 'o', 'campaign', 'h', 'h', 's', 'sending', 1, 1, '{}')",
+                "INSERT INTO enrolments (id, run_id, customer_id, arm, anchor_at, planned_at) VALUES (1, 1, 1, 'treated', 1, 1)",
+                "INSERT INTO messages (id, run_id, enrolment_id, customer_id, leg, channel, state, due_at) VALUES (1, 1, 1, 1, 0, 'email', 'accepted', 0)",
+                "INSERT INTO receipts (id, provider, event_id, kind, message_id, at, received_at) VALUES (1, 'x', 'e', 'delivered', 1, 1, 1)",
+            ):
+                connection.exec_driver_sql(statement)
+    return url
+
+
+def test_a_store_with_messages_is_brought_to_the_channels(
+    stores: Callable[[str], Stores], dialect: str
+) -> None:
+    url = _store_at_0003(stores, dialect)
+    copy = upgrading.migrate(_target(url))
+    assert (copy is not None) == (dialect == "sqlite")
+    with open_store(url) as store:
+        with store.durable("test") as connection:
+            connection.exec_driver_sql("UPDATE messages SET state = 'unconfirmed' WHERE id = 1")
+            is_open, state = connection.exec_driver_sql("SELECT is_open, state FROM messages").one()
+            assert (bool(is_open), state) == (False, "unconfirmed")
+            row = connection.exec_driver_sql("SELECT channel, state, permanent FROM receipts").one()
+            assert (row[0], row[1], bool(row[2])) == ("", "applied", False)
+            if dialect == "sqlite":
+                assert connection.exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"]
+                assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+        with pytest.raises(StoreError), store.durable("test") as connection:
+            connection.exec_driver_sql("UPDATE messages SET state = 'lost' WHERE id = 1")
+    if copy is not None:
+        with closing(sqlite3.connect(copy)) as kept:
+            assert kept.execute("SELECT version_num FROM alembic_version").fetchone() == ("0003",)
+            assert kept.execute("SELECT state FROM messages").fetchall() == [("accepted",)]
 
 
 def test_the_head_that_opening_asks_for_is_the_newest_revision() -> None:

@@ -21,6 +21,10 @@ START = datetime(2027, 3, 2, 9, 0, tzinfo=UTC)
 ATTRIBUTES = Attributes(
     (
         Attribute("full_name", "text", "Full name", personal="erase"),
+        Attribute("first_name", "text", "First name", personal="erase"),
+        Attribute("last_name", "text", "Last name", personal="erase"),
+        Attribute("patronymic", "text", "Patronymic", personal="erase"),
+        Attribute("gender", "text", "Gender", values=("female", "male", "other"), personal="erase"),
         Attribute("birthday", "date", "Date of birth", personal="erase"),
         Attribute("member_level", "text", "Member level", values=("basic", "silver", "gold")),
         Attribute("interests", "list", "Interests"),
@@ -28,6 +32,8 @@ ATTRIBUTES = Attributes(
         Attribute("last_order_at", "date", "Last order"),
         Attribute("orders", "number", "Orders so far", lowest=0),
         Attribute("vip", "flag", "Key customer"),
+        Attribute("account_type", "text", "Kind of customer", values=("person", "business")),
+        Attribute("preferred_channel", "text", "Preferred channel", values=("email", "sms", "fax")),
     )
 )
 

@@ -30,6 +30,7 @@ from tidings.store.engines import (
 )
 from tidings.store.explain import TRANSLATED, explain
 from tidings.store.locking import LockAccount, LockUse, Paced, WriterLock, writer_lock
+from tidings.store.quick import QuickWriter
 from tidings.store.workbench import Workbench
 
 _LEASE_SQLITE = (
@@ -52,6 +53,7 @@ class Store:
         self._parsed = parse_url(url)
         self.place = place_of(self._parsed)
         self._busy_seconds = busy_seconds
+        self._lock_seconds = max(busy_seconds * 6, 1.0)
         self._account = LockAccount(clock)
         self._writer: WriterLock | None = None
         self.dialect: Literal["sqlite", "postgresql"]
@@ -61,6 +63,7 @@ class Store:
             self._writer = writer_lock(Path(str(self._parsed.database)))
             self._durable = self._sqlite("FULL", "BEGIN IMMEDIATE")
             self._marks = self._sqlite("NORMAL", "BEGIN IMMEDIATE")
+            self._quick = self._sqlite("NORMAL", "BEGIN IMMEDIATE", size=READERS)
             self._bench = self._sqlite("FULL", "BEGIN", size=2)
             self._read = self._sqlite("NORMAL", "BEGIN", size=READERS, query_only=True)
         else:
@@ -69,7 +72,7 @@ class Store:
                 self._parsed, synchronous_commit="on", size=4, pool_pre_ping=True
             )
             self._marks = postgresql_engine(self._parsed, synchronous_commit="off", size=1)
-            self._bench = self._durable
+            self._bench = self._quick = self._durable
             # One state for all statements of a block, as a SQLite reader has it.
             self._read = postgresql_engine(
                 self._parsed, synchronous_commit="on", size=READERS, pool_pre_ping=True
@@ -152,7 +155,7 @@ class Store:
 
     def close(self) -> None:
         """Close every connection; the store cannot be used afterwards."""
-        for engine in (self._read, self._bench, self._marks, self._durable):
+        for engine in (self._read, self._bench, self._quick, self._marks, self._durable):
             engine.dispose()
 
     def __enter__(self) -> Self:
@@ -192,6 +195,12 @@ class Store:
         with self._writing(self._marks, purpose) as connection:
             yield connection
 
+    def quick_writer(self) -> QuickWriter | None:
+        """Give one connection for all writing of a sender, to be closed; None on PostgreSQL, where it saves nothing."""
+        if self._writer is None:
+            return None
+        return QuickWriter(self._quick, self._writer, self._lock_seconds, self._account, self.place)
+
     @contextmanager
     def workbench(self, purpose: str) -> Iterator[Workbench]:
         """Give a connection that keeps temporary tables between its transactions; see Workbench."""
@@ -224,7 +233,7 @@ class Store:
         if self._writer is None:
             yield
             return
-        with self._writer.held(max(self._busy_seconds * 6, 1.0)):
+        with self._writer.held(self._lock_seconds):
             yield
 
     @contextmanager

@@ -72,6 +72,24 @@ class LockAccount:
                     max(old.longest_busy_ms, busy * 1000),
                 )
 
+    def add(self, purpose: str, seconds: float) -> None:
+        """Account one short hold that was timed by its holder; all of it counts as busy.
+
+        Asking for the processor time of a thread would cost as much as a short transaction itself.
+        """
+        mine = self._mine
+        mine.seconds = getattr(mine, "seconds", 0.0) + seconds
+        taken = seconds * 1000
+        with self._guard:
+            old = self._uses.get(purpose) or LockUse(purpose, 0, 0.0, 0.0)
+            self._uses[purpose] = LockUse(
+                purpose,
+                old.count + 1,
+                old.total_ms + taken,
+                max(old.longest_ms, taken),
+                max(old.longest_busy_ms, taken),
+            )
+
     def held_here(self) -> tuple[float, float]:
         """Return the seconds this thread held the lock so far: real ones, and by the injected clock."""
         return getattr(self._mine, "seconds", 0.0), getattr(self._mine, "rest", 0.0)
@@ -90,9 +108,8 @@ class WriterLock:
         self._lock = threading.Lock()
         self._owner: int | None = None
 
-    @contextmanager
-    def held(self, timeout: float) -> Iterator[None]:
-        """Hold the lock; wait up to `timeout` seconds for other threads. Raise StoreError when they take longer."""
+    def acquire(self, timeout: float) -> None:
+        """Take the lock; wait up to `timeout` seconds for other threads. Raise StoreError when they take longer."""
         if self._owner == threading.get_ident():
             raise RuntimeError("a thread that is writing to the store cannot begin a second transaction")
         if not self._lock.acquire(timeout=timeout):
@@ -102,11 +119,20 @@ class WriterLock:
                 code="store-locked",
             )
         self._owner = threading.get_ident()
+
+    def release(self) -> None:
+        """Give back what `acquire` took."""
+        self._owner = None
+        self._lock.release()
+
+    @contextmanager
+    def held(self, timeout: float) -> Iterator[None]:
+        """Hold the lock until the block ends; see `acquire`."""
+        self.acquire(timeout)
         try:
             yield
         finally:
-            self._owner = None
-            self._lock.release()
+            self.release()
 
 
 _locks: dict[Path, WriterLock] = {}

@@ -25,6 +25,18 @@ customers = sa.Table(
     text("account", nullable=True, personal="erase", index=True),
     instant("created_at"),
     instant("tombstoned_at", nullable=True),
+    # As `u`, of the account: arms may be drawn by company.
+    number("account_u", nullable=True),
+    # Few have such addresses, and who answers or shares one is looked for by its hash.
+    *(
+        sa.Index(
+            f"ix_customers_{name}",
+            name,
+            sqlite_where=sa.text(f"{name} IS NOT NULL"),
+            postgresql_where=sa.text(f"{name} IS NOT NULL"),
+        )
+        for name in ("phone_hash", "fax_hash")
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -8,7 +8,8 @@ from tidings.store.tables.base import Json, Key, instant, key, metadata, number,
 
 # States in which a message may still reach somebody, or may have: two of them for one step are impossible.
 OPEN_STATES = ("planned", "claimed", "started", "accepted", "deferred", "in_doubt", "delivered")
-MESSAGE_STATES = (*OPEN_STATES, "rejected", "refused", "bounced", "complained", "cancelled")
+# unconfirmed: accepted, and no receipt within the patience of its channel; the next channel took over.
+MESSAGE_STATES = (*OPEN_STATES, "rejected", "refused", "bounced", "complained", "cancelled", "unconfirmed")
 _OPEN = "state IN (" + ", ".join(f"'{state}'" for state in OPEN_STATES) + ")"
 
 artifacts = sa.Table(
@@ -42,12 +43,15 @@ plan_members = sa.Table(
     metadata,
     sa.Column("plan_id", Key, sa.ForeignKey("plans.id"), primary_key=True),
     sa.Column("customer_id", Key, sa.ForeignKey("customers.id"), primary_key=True),
-    # arm is NULL for those refused when planning (they are enrolled in no arm) and `control` for the global control.
+    # arm is NULL for those refused when planning (they are enrolled in no arm), `control` for the global control and
+    # `copy` for staff who get the real message and are never counted.
     text("arm", nullable=True),
     text("variant", nullable=True),
     text("channel", nullable=True),
     text("refusal_code", nullable=True),
     text("refusal_rule", nullable=True),
+    # The place in `via` of the channel planned. No channel and no refusal: somebody else of the account gets the message.
+    sa.Column("leg", sa.SmallInteger, nullable=True),
     sqlite_with_rowid=False,
 )
 
@@ -173,6 +177,8 @@ attempts = sa.Table(
     text("detail", nullable=True, personal="erase"),
 )
 
+# The inbox: what providers said, kept as it came. `state`: waiting (its message is not known yet), applied, or
+# ignored (says nothing about a message of this store).
 receipts = sa.Table(
     "receipts",
     metadata,
@@ -185,7 +191,66 @@ receipts = sa.Table(
     instant("at"),
     instant("received_at"),
     sa.Column("raw", Json, nullable=True, info={"personal": "erase"}),
+    text("channel", default="", server_default=sa.text("''")),
+    text("state", default="applied", server_default=sa.text("'applied'")),
+    text("reference", nullable=True),
+    text("provider_ref", nullable=True),
+    text("scope", nullable=True),
+    sa.Column("permanent", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
+    text("code", nullable=True),
+    text("detail", nullable=True, personal="erase"),
+    # In minor units of `currency`; `units` are segments or pages.
+    number("cost", nullable=True),
+    text("currency", nullable=True),
+    number("units", nullable=True),
     sa.UniqueConstraint("provider", "event_id"),
+    sa.Index(
+        "ix_receipts_waiting",
+        "provider_ref",
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    ),
+)
+
+# Where receipts name a message only by the provider's reference; a long SMS has one for each of its parts.
+provider_refs = sa.Table(
+    "provider_refs",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("provider_ref", sa.Text, primary_key=True),
+    sa.Column("message_id", Key, sa.ForeignKey("messages.id"), nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+# The one answer to STOP, START or HELP: outside campaigns, to an address that may belong to nobody we know.
+notices = sa.Table(
+    "notices",
+    metadata,
+    key(),
+    text("channel"),
+    text("kind"),
+    text("address", personal="erase"),
+    text("address_hash", personal="hash"),
+    reference("customer_id", "customers.id", nullable=True),
+    text("body"),
+    text("event_id"),
+    text("state"),
+    instant("created_at"),
+    instant("ended_at", nullable=True),
+    text("provider_ref", nullable=True),
+    sa.UniqueConstraint("channel", "event_id"),
+    sa.CheckConstraint("kind IN ('stop', 'start', 'help')", name="kind"),
+    sa.CheckConstraint("state IN ('planned', 'started', 'accepted', 'rejected', 'in_doubt')", name="state"),
+    sqlite_autoincrement=True,
+)
+
+# Channels by which nobody is written to, whatever the run: their set-up is refused, or somebody paused them.
+channel_pauses = sa.Table(
+    "channel_pauses",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    text("reason"),
+    instant("at"),
 )
 
 cap_use = sa.Table(

@@ -1,0 +1,143 @@
+"""One connection that a sender keeps on SQLite: marks at the driver's level, claims and the rest through SQLAlchemy.
+
+The same promises as `Store.marks` and `Store.durable`. What is saved is everything between us and the driver, which
+costs more than the statements themselves; and since all of a sender's own writing goes through one connection, SQLite
+itself can tell whether anybody else has written anything in the meantime.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from tidings.store.explain import TRANSLATED, explain
+
+if TYPE_CHECKING:
+    from tidings.store.locking import LockAccount, WriterLock
+
+# Pages of the log (16 MB) after which a commit here copies them into the file: a page changes several times before.
+_CHECKPOINT_PAGES = 4_000
+
+
+class QuickWriter:
+    """A connection of its own, used by one thread at a time; close it at the end.
+
+    `version` is the state of the file that the last transaction here began with: another number means that somebody
+    else has committed something since, the same number that nobody has.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, lock: WriterLock, seconds: float, account: LockAccount, place: str
+    ) -> None:
+        self._lock = lock
+        self._seconds = seconds
+        self._account = account
+        self._place = place
+        self._began = 0.0
+        self.version = -1
+        with self._translated():
+            self._connection = engine.connect()
+            self._driver: sqlite3.Connection = self._connection.connection.driver_connection  # type: ignore[assignment]
+            self._driver.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        self._transaction = _Transaction(self)
+
+    def transaction(self) -> _Transaction:
+        """Give the driver's connection in one transaction: committed at the end, rolled back by an exception.
+
+        A killed process loses nothing that was committed, a power cut may.
+        """
+        return self._transaction
+
+    @contextmanager
+    def durable(self, purpose: str) -> Iterator[sa.Connection]:
+        """Give the connection in one transaction that also survives a power cut, as `Store.durable` does."""
+        with self._translated(), self._lock.held(self._seconds):
+            self._driver.execute("PRAGMA synchronous = FULL")
+            try:
+                with self._written(purpose) as connection:
+                    yield connection
+            finally:
+                with suppress(sqlite3.Error):
+                    self._driver.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def marks(self) -> Iterator[sa.Connection]:
+        """Give the connection in one transaction that a killed process keeps and a power cut may lose."""
+        with self._translated(), self._lock.held(self._seconds), self._written("marks") as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give the connection up; never raises."""
+        with suppress(*TRANSLATED):
+            self._connection.invalidate()
+            self._connection.close()
+
+    @contextmanager
+    def _written(self, purpose: str) -> Iterator[sa.Connection]:
+        transaction = self._connection.begin()
+        with self._account.counted(purpose), transaction:
+            self.version = self._driver.execute("PRAGMA data_version").fetchone()[0]
+            yield self._connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except TRANSLATED as error:
+            raise explain(error, self._place) from error
+
+
+class _Transaction:
+    """What `with` needs for one short transaction after another, without the cost of a generator for each."""
+
+    def __init__(self, quick: QuickWriter) -> None:
+        self._quick = quick
+
+    def __enter__(self) -> sqlite3.Connection:
+        quick = self._quick
+        driver = quick._driver
+        quick._lock.acquire(quick._seconds)
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            quick._began = perf_counter()
+            quick.version = driver.execute("PRAGMA data_version").fetchone()[0]
+        except BaseException as error:
+            self._undo(driver)
+            quick._lock.release()
+            if isinstance(error, TRANSLATED):
+                raise explain(error, quick._place) from error
+            raise
+        return driver
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        quick = self._quick
+        driver = quick._driver
+        try:
+            if error is None:
+                driver.execute("COMMIT")
+        except BaseException as failed:
+            error = failed
+            if not isinstance(failed, TRANSLATED):
+                raise
+        finally:
+            if error is not None:
+                self._undo(driver)
+            quick._account.add("marks", perf_counter() - quick._began)
+            quick._lock.release()
+        if isinstance(error, TRANSLATED):
+            raise explain(error, quick._place) from error
+
+    @staticmethod
+    def _undo(driver: sqlite3.Connection) -> None:
+        if driver.in_transaction:
+            # A rollback that fails leaves a connection that is given up next.
+            with suppress(sqlite3.Error):
+                driver.execute("ROLLBACK")
