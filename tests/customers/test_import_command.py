@@ -15,13 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 HEADER = (
     "customer_id", "email", "phone", "locale", "time_zone", "country", "name", "birthday", "member_level", "interests",
     "lifetime_value", "last_order_at", "orders", "newsletter", "sms_ok",
+    "fax", "account", "account_type", "first_name", "last_name", "gender", "preferred_channel", "fax_ok", "garden_letter",
+    "trade_ok",
 )  # fmt: skip
 
 
 def row(number: int, email: str = "") -> tuple[str, ...]:
     return (
         str(number), email or f"u{number}@example.com", "0701740605", "sv", "Europe/Stockholm", "SE", f"Åsa {number}", "1990-03-02",
-        "gold", "roses;trees", "12.50", "2027-01-01", "3", str(number % 2), "1",
+        "gold", "roses;trees", "12.50", "2027-01-01", "3", str(number % 2), "1", *[""] * 10,
     )  # fmt: skip
 
 
@@ -64,6 +66,7 @@ def test_json_has_stable_keys(workspace: Path, capsys: pytest.CaptureFixture[str
         "mapping", "kind", "file", "rows", "created", "updated", "unchanged", "events", "skipped", "rejected", "rejects",
         "rejects_file", "no_customer", "no_customer_value", "details", "resumed_from", "already", "interrupted", "reach",
         "missing_columns",
+        "read_as",
     ]  # fmt: skip
     assert (told["mapping"], told["created"]) == ("customers", 1)
     assert {"channel": "email", "purpose": "marketing", "reachable": 1, "refused": {}} in told["reach"]

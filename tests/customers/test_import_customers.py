@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from support.import_world import CUSTOMER_HEADER, CUSTOMERS, DEFINITIONS, contents, customer, write_csv
 from tidings.clock import FixedClock, to_micros
 from tidings.customers.consent import ConsentRow, record
-from tidings.customers.identity import address_hash, customer_u
+from tidings.customers.identity import Drawer, address_hash, customer_u
 from tidings.customers.importing import import_file
 from tidings.customers.result import ImportResult
 from tidings.definitions.conditions import AttributeCondition
@@ -367,3 +367,19 @@ def test_a_broken_line_keeps_what_was_stored_and_the_repaired_file_adds_the_rest
     path.write_bytes(good)
     result = import_file(store, DEFINITIONS, CUSTOMERS, path)
     assert (result.created, result.unchanged) == (2500 - done, done)
+
+
+def test_an_account_brings_the_number_that_draws_it_and_moves_with_it(
+    store: Store, bring: Callable[..., ImportResult]
+) -> None:
+    mapping = replace(CUSTOMERS, fields=(*CUSTOMERS.fields, ("account", Column("company"))))
+    header = (*CUSTOMER_HEADER, "company")
+    draw = Drawer("salt")
+    bring((*customer(1), "Oak Ltd"), (*customer(2), ""), header=header, mapping=mapping)
+    assert (one(store, "C1")["account"], one(store, "C1")["account_u"]) == (
+        "Oak Ltd",
+        draw.account_u("Oak Ltd"),
+    )
+    assert (one(store, "C2")["account"], one(store, "C2")["account_u"]) == (None, None)
+    bring((*customer(1), "Elm Ltd"), (*customer(2), ""), name="2.csv", header=header, mapping=mapping)
+    assert one(store, "C1")["account_u"] == draw.account_u("Elm Ltd") != draw.u("Elm Ltd")

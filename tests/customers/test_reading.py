@@ -56,8 +56,7 @@ def test_text_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("start", "what"),
     [
-        (b"PK\x03\x04", "Excel"),
-        ("id,name\n1,x\n".encode("utf-16"), "UTF-16"),
+        (b"PK\x03\x04", "archive"),
         (b"%PDF-1.7", "PDF"),
         # Without a time stamp: every worker of the suite must find the same tests.
         (gzip.compress(gzip.compress(b"a,b\n1,2\n", mtime=0), mtime=0), "inside another"),

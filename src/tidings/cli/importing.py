@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidings.cli.options import environment_option, examples, json_option
+from tidings.cli.options import environment_option, examples, json_option, yes_option
 
 if TYPE_CHECKING:
     from tidings.customers.driving import Progress
+    from tidings.customers.listing import Lists
     from tidings.customers.result import ImportResult
     from tidings.definitions.kinds.importing import Import
     from tidings.definitions.workspace import Definitions
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _DETAILS = {
     "consents": "consents recorded",
     "enrolled": "customers new in the test",
+    "listed": "customers put on the list",
+    "unlisted": "customers taken off the list",
     "events_completed": "orders known before that got more lines",
     "events_known": "events known before, left as they were",
 }
@@ -36,17 +39,43 @@ _WARNINGS = {
     epilog=examples(
         "tidings import customers.csv --as customers",
         "tidings import orders-2027-03.csv.gz --as orders --json",
+        "tidings import kunden.xlsx --guess",
+        "tidings import fair.csv --as customers --into fair_leads",
     )
 )
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--as", "mapping", metavar="MAPPING", help="A name in config/imports/, or a path.")
+@click.option("--into", metavar="SEGMENT", help="Put the customers of the file into a listed segment.")
+@click.option("--out-of", metavar="SEGMENT", help="Take the customers of the file out of a listed segment.")
 @click.option(
-    "--as", "mapping", metavar="MAPPING", required=True, help="A name in config/imports/, or a path."
+    "--guess",
+    is_flag=True,
+    help="Write a mapping from the header and the first rows, and ask what is unclear.",
 )
+@click.option(
+    "--encoding", metavar="NAME", help="Of a text that is not UTF-8, where the guess is wrong: cp1251, big5 …"
+)
+@click.option("--sheet", metavar="NAME", help="Of a workbook, where it is not the first.")
 @environment_option
+@yes_option
 @click.option("--again", is_flag=True, help="Read the file again although it was imported before.")
 @json_option
-def command(file: Path, mapping: str, environment: str | None, again: bool, as_json: bool) -> int:
-    """Read customers, events or a test from FILE, a CSV or CSV.gz in UTF-8.
+def command(
+    file: Path,
+    mapping: str | None,
+    into: str | None,
+    out_of: str | None,
+    guess: bool,
+    encoding: str | None,
+    sheet: str | None,
+    yes: bool,
+    environment: str | None,
+    again: bool,
+    as_json: bool,
+) -> int:
+    """Read customers, events or a test from FILE: a CSV, CSV.gz or XLSX.
+
+    A text that is not UTF-8 is recognised (UTF-16, GB18030, Big5, Windows-1251 and others), and the result says as what.
 
     MAPPING says which column is what. Importing twice changes nothing, and neither do exports that overlap.
     Ctrl-C stops after the rows at hand; run the same command to go on. Rows that cannot be taken go to FILE.rejects.csv,
@@ -57,9 +86,18 @@ def command(file: Path, mapping: str, environment: str | None, again: bool, as_j
     from tidings.cli.session import open_session
     from tidings.customers.importing import import_file
 
+    if guess:
+        from tidings.cli.guessing import guess_mapping
+
+        return guess_mapping(
+            file, mapping, encoding=encoding, sheet=sheet, ask=not yes, environment=environment
+        )
+    if mapping is None:
+        raise click.UsageError('missing option "--as": name a mapping, or let --guess write one')
     with open_session(environment) as session:
         settings = session.settings
         chosen = _mapping(mapping, settings.definitions)
+        lists = _lists(settings.definitions, chosen, into, out_of)
         with _stopping() as stop, _showing(file.name, quiet=as_json) as progress:
             result = import_file(
                 session.store,
@@ -70,6 +108,9 @@ def command(file: Path, mapping: str, environment: str | None, again: bool, as_j
                 stop=stop,
                 again=again,
                 data_dir=settings.data_dir,
+                encoding=encoding,
+                sheet=sheet,
+                lists=lists,
             )
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2))
@@ -98,6 +139,31 @@ def _mapping(name: str, definitions: Definitions) -> Import:
         f'there is no mapping "{name}" in config/imports/' + (f'; did you mean "{near[0]}"?' if near else ""),
         what_to_do=f"Mappings: {known}. A path to a YAML file works too.",
     )
+
+
+def _lists(definitions: Definitions, mapping: Import, into: str | None, out_of: str | None) -> Lists | None:
+    """Return what happens to listed segments; UsageError for a segment that computes its members."""
+    from tidings.customers.listing import Lists
+    from tidings.definitions.kinds.importing import CustomersImport
+    from tidings.errors import UsageError
+
+    if into is None and out_of is None:
+        return None
+    if not isinstance(mapping, CustomersImport):
+        raise UsageError("only an import of customers can fill a list", what_to_do="leave --into out")
+    for name in filter(None, (into, out_of)):
+        segment = definitions.segments.get(name)
+        if segment is None or segment.members != "listed":
+            known = ", ".join(one.id for one in definitions.segments.values() if one.members == "listed")
+            what = (
+                f'there is no segment "{name}"'
+                if segment is None
+                else f'the segment "{name}" computes its members'
+            )
+            raise UsageError(
+                what, what_to_do=f"listed segments: {known or 'none; write `members: listed` in one'}"
+            )
+    return Lists(into or "", out_of or "")
 
 
 @contextmanager
@@ -132,7 +198,9 @@ def _showing(name: str, *, quiet: bool) -> Iterator[Callable[[Progress], None] |
         said: dict[str, int] = {}
 
         def say(now: Progress) -> None:
-            tenth = 10 * now.done // max(now.total, 1)
+            if not now.total:
+                return
+            tenth = 10 * now.done // now.total
             if tenth > said.get(now.phase, 0):
                 said[now.phase] = tenth
                 click.echo(f"{now.phase} {name}: {tenth * 10} %, {now.rows:,} rows", err=True)
@@ -149,7 +217,7 @@ def _showing(name: str, *, quiet: bool) -> Iterator[Callable[[Progress], None] |
 
             def show(now: Progress) -> None:
                 if now.phase not in tasks:
-                    tasks[now.phase] = bars.add_task(f"{now.phase} {name}", total=now.total, rows=0)
+                    tasks[now.phase] = bars.add_task(f"{now.phase} {name}", total=now.total or None, rows=0)
                 bars.update(tasks[now.phase], completed=now.done, rows=now.rows)
 
             yield show
@@ -164,7 +232,7 @@ def _show(result: ImportResult) -> None:
         click.echo(f"stopped after {result.rows:,} rows; run the same command again to go on.\n")
     elif result.resumed_from:
         click.echo(f"went on behind row {result.resumed_from:,}, where an earlier import stopped.\n")
-    counted = [(result.rows, "rows in the file")]
+    counted = [(result.rows, f"rows in the file ({result.read_as})")]
     if result.events or result.kind == "events":
         counted.append((result.events, "events new"))
     counted += [(result.created, "customers new")]

@@ -117,7 +117,12 @@ def exact_reader(column: Column) -> Reader:
 def decimal_of(text: str) -> Decimal:
     """Return a plainly written number exactly; raises CellError for anything else or over 10^15."""
     if _NUMBER.match(text) is None:
+        bare = re.sub(r"[^\d.,-]", "", text)
+        plain = re.sub(r",(?=\d{3}(?:\D|$))", "", bare)
         hint = "; write 12.50 with a point" if re.fullmatch(r"[\d\s.,]+", text) else ""
+        if bare != text and _NUMBER.match(plain):
+            # NT$1,000: the money belongs into the mapping, `{column: …, money: TWD}`.
+            hint = f"; write {plain}, without currency and thousands"
         raise CellError("not a number", f'"{_short(text)}" is not a number{hint}')
     value = Decimal(text)
     if abs(value) > _LARGEST:

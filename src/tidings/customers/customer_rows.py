@@ -6,7 +6,7 @@ An empty cell says nothing: what is stored stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zoneinfo import available_timezones
@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 from tidings.customers.blocks import Block, made
 from tidings.customers.cells import CellError, Reader, attribute_reader, email_reader, text_reader
 from tidings.customers.columns import Cell
-from tidings.customers.identity import ADDRESS_COLUMNS, AddressHasher
+from tidings.customers.identity import ADDRESS_COLUMNS, AddressHasher, Drawer
 from tidings.customers.knowing import read_key
 from tidings.customers.matching import RowsTest, all_of
 from tidings.customers.phones import normalise_phone
@@ -25,6 +25,8 @@ from tidings.errors import TidingsError
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}\Z")
 _COUNTRY = re.compile(r"[A-Za-z]{2}\Z")
+# From the value of a fixed column to that of the column beside it.
+Derive = Callable[[Any], Any]
 _KINDS = {column: kind for kind, column in ADDRESS_COLUMNS.items()}
 
 
@@ -39,7 +41,7 @@ class CustomerItem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Which values a mapping fills: `fixed` columns of customers (with the hashes of addresses), then `attributes`."""
+    """Which values a mapping fills: `fixed` columns of customers (with the hashes of addresses and the number of the account), then `attributes`."""
 
     fixed: tuple[str, ...]
     attributes: tuple[str, ...]
@@ -84,7 +86,7 @@ class CustomerRows:
         workspace = definitions.workspace
         self._phone = _Phone(mapping.country or workspace.country)
         self._key = Cell(mapping.customer, read_key, places)
-        self._fields: list[tuple[Cell, int, Reader, int, AddressHasher | None]] = []
+        self._fields: list[tuple[Cell, int, Reader, int, Derive | None]] = []
         self._lists: list[tuple[Cell, str]] = []
         self._consents: list[tuple[int, RowsTest | None]] = [
             (place, all_of(one.when, places) if one.when else None)
@@ -105,7 +107,7 @@ class CustomerRows:
         for name, _ in ordered:
             attribute = definitions.attributes.get(name)
             if name in FIXED_COLUMNS and name != "key":
-                fixed += [name, f"{name}_hash"] if name in _KINDS else [name]
+                fixed += [name, *_beside(name)]
             elif attribute is None:
                 raise TidingsError(
                     f'{mapping.path} fills "{name}", which is no attribute',
@@ -121,8 +123,7 @@ class CustomerRows:
             attribute = definitions.attributes.get(name)
             if name in FIXED_COLUMNS:
                 cell = Cell(column, self._fixed(name), places)
-                hasher = AddressHasher(workspace.salt, _KINDS[name]) if name in _KINDS else None
-                self._fields.append((cell, cell.place, cell.read, slot[name], hasher))
+                self._fields.append((cell, cell.place, cell.read, slot[name], _derived(name, workspace.salt)))
             elif attribute is not None:
                 cell = Cell(column, attribute_reader(attribute, column, workspace.zone), places)
                 if attribute.type == "list":
@@ -137,7 +138,7 @@ class CustomerRows:
         key = self._key.needed(cells, "no customer")
         country = self._country
         # The body of Cell.__call__, written out: this loop is most of an import.
-        for cell, place, read, slot, hasher in self._fields:
+        for cell, place, read, slot, derive in self._fields:
             text = cells[place].strip() if place >= 0 else cell.constant
             if text:
                 try:
@@ -145,8 +146,8 @@ class CustomerRows:
                 except CellError as error:
                     error.column = cell.name
                     raise
-                if hasher is not None:
-                    values[slot + 1] = hasher.of(value)
+                if derive is not None:
+                    values[slot + 1] = derive(value)
                 elif slot == country:
                     self._phone.country = value
         lists = [(name, value) for cell, name in self._lists if (value := cell(cells)) is not None]
@@ -160,15 +161,14 @@ class CustomerRows:
         block.bad.update(place for place, key in enumerate(keys) if key is None)
         columns: list[list[Any]] = [[] for _ in range(self._width)]
         countries: list[str | None] = [None] * block.size
-        for cell, _, read, slot, hasher in self._fields:
-            if hasher is not None and hasher.kind != "email":
+        for cell, _, read, slot, derive in self._fields:
+            if read is self._phone:
                 values: list[Any] = self._phone.column(block, cell, countries)
             else:
                 values = block.values(block.texts(cell), read)
             columns[slot] = values
-            if hasher is not None:
-                of = hasher.of
-                columns[slot + 1] = [None if value is None else of(value) for value in values]
+            if derive is not None:
+                columns[slot + 1] = [None if value is None else derive(value) for value in values]
             elif slot == self._country:
                 countries = values
         names = [name for _, name in self._lists]
@@ -198,6 +198,19 @@ class CustomerRows:
         if name in {"phone", "fax"}:
             return self._phone
         return {"locale": _locale, "country": _country, "zone": _zone()}.get(name, text_reader(200))
+
+
+def _beside(name: str) -> tuple[str, ...]:
+    """Return the column that is derived from a fixed one and stands after it: hash of an address, number of an account."""
+    if name in _KINDS:
+        return (f"{name}_hash",)
+    return ("account_u",) if name == "account" else ()
+
+
+def _derived(name: str, salt: str) -> Derive | None:
+    if name in _KINDS:
+        return AddressHasher(salt, _KINDS[name]).of
+    return Drawer(salt).account_u if name == "account" else None
 
 
 def _locale(text: str) -> str:

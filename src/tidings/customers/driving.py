@@ -18,7 +18,7 @@ from tidings.clock import to_micros
 from tidings.customers.cells import CellError
 from tidings.customers.ledger import Entry
 from tidings.customers.matching import RowsTest
-from tidings.customers.reading import Rows
+from tidings.customers.reading import Table
 from tidings.customers.rejects import Rejects, is_rejects, unguarded
 from tidings.definitions.workspace import Definitions
 from tidings.errors import StoreError, TidingsError
@@ -57,7 +57,7 @@ class Job:
     store: Store
     definitions: Definitions
     entry: Entry
-    rows: Rows
+    rows: Table
     rejects: Rejects
     tables: tuple[str, ...]
     progress: Callable[[Progress], None] | None = None
@@ -141,7 +141,7 @@ def parsed_together(
 
 
 def _together(
-    rows: Rows,
+    rows: Table,
     block: Sequence[tuple[int, list[str]]],
     skip: RowsTest | None,
     many: Callable[[Sequence[list[str]]], Sequence[Item | None]],

@@ -46,6 +46,10 @@ class Drawer:
         state.update(key.encode())
         return int.from_bytes(state.digest(), "big") % MODULUS
 
+    def account_u(self, account: str) -> int:
+        """Return the number of an account, so that arms may be drawn by company: that of the key `account:NAME`."""
+        return self.u(f"account:{account}")
+
 
 class AddressHasher:
     """Hashes many normalised addresses of one channel kind with the workspace salt."""

@@ -16,6 +16,7 @@ from tidings.customers.driving import SEEN, Job, Progress, parsed, parsed_togeth
 from tidings.customers.event_rows import LINE_WIDTH, EventRows
 from tidings.customers.event_store import EventStore
 from tidings.customers.experiment import ExperimentRows, ExperimentStore
+from tidings.customers.listing import Lists, listing
 from tidings.customers.matching import any_row_test
 from tidings.customers.reach import missing_columns, reach
 from tidings.customers.reading import Limits, fingerprint, open_rows, require_columns
@@ -56,8 +57,14 @@ def import_file(
     data_dir: Path | None = None,
     limits: Limits | None = None,
     actor: str = "tidings import",
+    encoding: str | None = None,
+    sheet: str | None = None,
+    lists: Lists | None = None,
 ) -> ImportResult:
-    """Import a CSV or CSV.gz under a mapping and return what that did.
+    """Import a CSV, CSV.gz or XLSX under a mapping and return what that did.
+
+    `encoding` names that of a text (otherwise it is found out and told), `sheet` that of a workbook. `lists` puts the
+    customers of the file into a listed segment, or takes them out of one.
 
     The same file under the same definitions is imported once: afterwards it changes nothing (`again` reads it anew,
     which is harmless too). One that was interrupted or killed goes on behind its last chunk. `stop` is asked
@@ -66,20 +73,26 @@ def import_file(
     written to. Raises TidingsError in words when the file is no CSV, lacks a column or is cut off; what was stored
     until then stays, and importing the repaired file changes nothing twice.
     """
-    identity = fingerprint(path, *_about(definitions, mapping))
+    identity = fingerprint(
+        path, *_about(definitions, mapping), *filter(None, (encoding, sheet, str(lists or "")))
+    )
     with ExitStack() as stack:
         stack.enter_context(rarely_collecting())
-        rows = stack.enter_context(open_rows(path, limits))
+        rows = stack.enter_context(
+            open_rows(path, limits, encoding=encoding, sheet=sheet, formats=_formats(mapping))
+        )
         require_columns(rows.header, _columns(mapping), file=path.name, mapping=mapping.path or mapping.id)
         entry = ledger.begin(store, mapping.id, str(path), identity, again=again)
         if entry.finished:
-            return _result(store, definitions, mapping, path, entry.counted, already=True)
+            return _result(
+                store, definitions, mapping, path, entry.counted, already=True, read_as=rows.read_as
+            )
         resumed = entry.rows_done or None
         rejects = Rejects(path, rows.header, data_dir)
         stack.callback(rejects.close)
         job = Job(store, definitions, entry, rows, rejects, _TABLES[type(mapping)], progress, stop)
         try:
-            ended = _run(job, mapping, identity)
+            ended = _run(job, mapping, identity, lists)
         except ledger.ImportedElsewhere:
             rejects.discard()
             raise
@@ -98,15 +111,17 @@ def import_file(
             interrupted=not ended,
             rejects_path=rejects.path,
             rejects_moved=rejects.moved,
+            read_as=rows.read_as,
         )
 
 
-def _run(job: Job, mapping: Import, identity: str) -> bool:
+def _run(job: Job, mapping: Import, identity: str, lists: Lists | None) -> bool:
     definitions, places = job.definitions, job.places()
     skip = any_row_test(mapping.skip, places)
     if isinstance(mapping, CustomersImport):
         read = CustomerRows(mapping, definitions, places)
-        write = CustomerStore(mapping, definitions, read.slots)
+        store = CustomerStore(mapping, definitions, read.slots)
+        write = listing(store, lists) if lists else store
         return store_items(job, parsed_together(job, read, skip, read.many), write)
     with Ordinals() as met:
         if isinstance(mapping, ExperimentImport):
@@ -183,19 +198,31 @@ def _about(definitions: Definitions, mapping: Import) -> tuple[str, ...]:
 
 def _columns(mapping: Import) -> Iterable[str]:
     """Return the columns of the file that a mapping names."""
-    columns: list[Column | None] = [mapping.customer]
-    names: list[str] = [name for line in mapping.skip for name, _ in line.tests]
+    names = [name for line in mapping.skip for name, _ in line.tests]
     if isinstance(mapping, CustomersImport):
-        columns += [column for _, column in mapping.fields]
         names += [name for consent in mapping.consents for name, _ in consent.when]
     elif isinstance(mapping, EventsImport):
-        columns += [mapping.at, *(column for _, column in mapping.properties)]
         names += [*mapping.ids, *([mapping.order] if mapping.order else [])]
+        if mapping.returns is not None:
+            names += [name for line in mapping.returns.when for name, _ in line.tests]
+    return [column.name for column in _read_columns(mapping) if column.name is not None] + names
+
+
+def _read_columns(mapping: Import) -> list[Column]:
+    """Return the columns whose cells are read into something."""
+    columns: list[Column | None] = [mapping.customer]
+    if isinstance(mapping, CustomersImport):
+        columns += [column for _, column in mapping.fields]
+    elif isinstance(mapping, EventsImport):
+        columns += [mapping.at, *(column for _, column in mapping.properties)]
         if mapping.item is not None:
             item = mapping.item
             columns += [item.key, item.quantity, item.price, item.name]
-        if mapping.returns is not None:
-            names += [name for line in mapping.returns.when for name, _ in line.tests]
     else:
         columns += [mapping.arm, mapping.at, *(column for _, column in (*mapping.outcomes, *mapping.before))]
-    return [column.name for column in columns if column is not None and column.name is not None] + names
+    return [column for column in columns if column is not None]
+
+
+def _formats(mapping: Import) -> dict[str, str]:
+    """Return how the mapping writes days and times, by column: real dates of a workbook are written so."""
+    return {column.name: column.format for column in _read_columns(mapping) if column.name and column.format}

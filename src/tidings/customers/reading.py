@@ -1,8 +1,8 @@
 """Read a CSV or CSV.gz row by row in flat memory, and refuse in words what would eat the machine.
 
 A file may be a bomb: one line of a gigabyte, a hundred thousand columns, an archive that unpacks a thousandfold. Each is
-refused before it is in memory. Text is UTF-8, with or without a byte order mark; the separator is the comma, semicolon or
-tab of the header line.
+refused before it is in memory. Text in another encoding than UTF-8 is read through `encodings`, XLSX through `sheets`; the
+separator is the comma, semicolon or tab of the header line.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import gzip
 import io
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
+from tidings.customers.encodings import Encoding, Transcoded, encoding_of
+from tidings.customers.sheets import SheetRows, is_workbook
 from tidings.errors import TidingsError, UsageError
 
 _BUFFER = 1 << 18
 _FOREIGN = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive",
+    b"PK\x03\x04": "a zip archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"%PDF": "a PDF",
-    b"\xff\xfe": "text in UTF-16",
-    b"\xfe\xff": "text in UTF-16",
     b"\x1f\x8b": "a gzip archive inside another one",
     b"SQLi": "a database",
 }
@@ -46,18 +46,46 @@ class Limits:
     total: int = 64 << 30
 
 
+class Table(Protocol):
+    """The rows of an open file: a text or a sheet of a workbook. `done` of `size` is how far it was read (0 of 0: unknown)."""
+
+    header: tuple[str, ...]
+    with_nul: set[int]
+    text_bytes: int
+    size: int
+
+    @property
+    def done(self) -> int:
+        """How far it was read."""
+        ...
+
+    @property
+    def read_as(self) -> str:
+        """Its encoding, or its sheet, in words."""
+        ...
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the line on which each row begins, and its cells."""
+        ...
+
+
 class Rows:
-    """The rows of one open file.
+    """The rows of one open file of text.
 
     `header` names the columns, `with_nul` the lines read so far that hold a NUL sign, `text_bytes` the bytes of text read so
     far; `done` and `size` are bytes of the file on disk.
     """
 
-    def __init__(self, raw: BinaryIO, name: str, size: int, limits: Limits) -> None:
+    def __init__(
+        self, raw: BinaryIO, name: str, size: int, limits: Limits, encoding: Encoding | None = None
+    ) -> None:
         self._raw, self._name, self.size, self._limits = raw, name, size, limits
+        self.encoding = encoding or Encoding("utf-8", "valid")
         self._packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         self._bytes = io.BufferedReader(_Unpacked(raw, name, limits), _BUFFER) if self._packed else raw
+        if self.encoding.codec != "utf-8":
+            self._bytes = io.BufferedReader(Transcoded(self._bytes, self.encoding, name), _BUFFER)
         self.with_nul: set[int] = set()
         self.text_bytes = 0
         self._row_began = 0
@@ -76,6 +104,11 @@ class Rows:
         self.header = tuple(unicodedata.normalize("NFC", cell.strip()) for cell in header)
         if not any(self.header):
             raise TidingsError(f"{name} is empty", what_to_do="Its first line has to name the columns.")
+
+    @property
+    def read_as(self) -> str:
+        """Return the encoding in words, and whether it is a guess."""
+        return self.encoding.title + (", guessed" if self.encoding.how == "guessed" else "")
 
     @property
     def done(self) -> int:
@@ -170,10 +203,31 @@ class _Unpacked(io.RawIOBase):
 
 
 @contextmanager
-def open_rows(path: Path, limits: Limits | None = None) -> Iterator[Rows]:
-    """Open a CSV or CSV.gz and read its header; raises TidingsError in words for what is no such file."""
+def open_rows(
+    path: Path,
+    limits: Limits | None = None,
+    *,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    formats: Mapping[str, str] | None = None,
+) -> Iterator[Table]:
+    """Open a CSV, CSV.gz or XLSX and read its header; raises TidingsError in words for what is no such file.
+
+    `encoding` names that of a text, otherwise it is found out; `sheet` one of a workbook, otherwise the first.
+    `formats` says how the mapping writes the days of a column, for real dates of a workbook.
+    """
+    limits = limits or Limits()
     with _opened(path) as raw:
-        yield Rows(raw, path.name, path.stat().st_size, limits or Limits())
+        if is_workbook(path):
+            with closing(
+                SheetRows(path, sheet=sheet, formats=formats or {}, most_columns=limits.columns)
+            ) as page:
+                yield page
+            return
+        if sheet is not None:
+            raise UsageError(f"{path.name} is no workbook and has no sheets", what_to_do="leave --sheet out")
+        found = encoding_of(path, encoding)
+        yield Rows(raw, path.name, path.stat().st_size, limits, found)
 
 
 def fingerprint(path: Path, *about: str) -> str:

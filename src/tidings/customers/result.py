@@ -26,7 +26,7 @@ class ImportResult:
     that events and tests name for the first time are created too). `no_customer_value` is money of rows without a
     customer, in minor units by currency, net of returns. `details` are further counts by name:
     consents, withdrawals_kept, pending_kept, events_known, events_differ, events_completed, enrolled, other_arm.
-    `already` says that this very file was imported before; `resumed_from` is the row behind which it went on.
+    `read_as` says in which encoding, or from which sheet, the file was read. `already` says that this very file was imported before; `resumed_from` is the row behind which it went on.
     """
 
     mapping: str
@@ -50,6 +50,7 @@ class ImportResult:
     interrupted: bool = False
     reach: tuple[Reach, ...] = ()
     missing_columns: tuple[str, ...] = ()
+    read_as: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return everything with stable keys."""
@@ -76,4 +77,5 @@ class ImportResult:
             "interrupted": self.interrupted,
             "reach": [one.as_json() for one in self.reach],
             "missing_columns": list(self.missing_columns),
+            "read_as": self.read_as,
         }

@@ -79,3 +79,25 @@ def lift(connection: sa.Connection, channel_kind: str, address_hash: str, at: in
         .values(lifted_at=at)
     )
     return done.rowcount > 0
+
+
+def lift_own(connection: sa.Connection, channel_kind: str, address_hash: str, source: str, at: int) -> bool:
+    """Lift the suppression that the owner of an address asked for by `source`; return whether it was open.
+
+    What somebody else decided (a bounce, a complaint, a person's own entry) stays.
+    """
+    table = people.suppressions
+    return (
+        connection.execute(
+            sa.update(table)
+            .where(
+                table.c.channel == channel_kind,
+                table.c.address_hash == address_hash,
+                table.c.lifted_at.is_(None),
+                table.c.reason == "manual",
+                table.c.source == source,
+            )
+            .values(lifted_at=at)
+        ).rowcount
+        > 0
+    )
