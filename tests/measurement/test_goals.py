@@ -46,7 +46,7 @@ def measure(
             connection,
             definitions_with(campaign),
             campaign,
-            run_id=run_id,
+            run=run,
             arms=arms,
             anchors=anchors,
             as_of=as_of,

@@ -7,6 +7,7 @@ the fifth power takes away what structure an affine map would leave between two 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -45,8 +46,12 @@ def bucket(u: int, salt: str) -> int:
     return pow(k.a * u + k.b, 5, PRIME) % BUCKETS
 
 
-def with_buckets(source: sa.FromClause, salts: dict[str, str]) -> sa.Subquery:
-    """Return every column of `source` (which has `u`) and a bucket column for each name in `salts`.
+def with_buckets(
+    source: sa.FromClause, salts: dict[str, str], numbers: Mapping[str, str] | None = None
+) -> sa.Subquery:
+    """Return every column of `source` and a bucket column for each name in `salts`.
+
+    `numbers` says for a name which column holds the random number it is drawn from; `u` where nothing is said.
 
     The power is built up in nested subqueries, one product each, so that no intermediate value leaves 64 bits;
     PostgreSQL would otherwise multiply in 32.
@@ -59,11 +64,12 @@ def with_buckets(source: sa.FromClause, salts: dict[str, str]) -> sa.Subquery:
         return sa.select(*columns, *[value.label(name) for name, value in step.items()]).subquery()
 
     names = list(salts)
+    drawn_from = {name: source.c[(numbers or {}).get(name, "u")].name for name in names}
     current: sa.FromClause = source
     linear = {
         f"{name}__v": (
             sa.cast(sa.bindparam(None, coefficients(salts[name]).a, type_=big), big)
-            * sa.cast(current.c.u, big)
+            * sa.cast(current.c[drawn_from[name]], big)
             + sa.cast(sa.bindparam(None, coefficients(salts[name]).b, type_=big), big)
         )
         % sa.cast(PRIME, big)

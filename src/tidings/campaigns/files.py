@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tidings.campaigns.legs import named_channels
 from tidings.definitions.hashing import needed_segments
 from tidings.definitions.workspace import Definitions
 from tidings.segments.audience import audience_segments
@@ -16,9 +17,9 @@ def campaign_files(definitions: Definitions, campaign_id: str) -> dict[str, byte
     """
     campaign = definitions.campaigns[campaign_id]
     paths = {campaign.path}
-    segments = needed_segments(definitions, list(audience_segments(campaign)))
+    segments = needed_segments(definitions, [*audience_segments(campaign), *campaign.copies_to])
     paths |= {definitions.segments[name].path for name in segments}
-    paths |= {definitions.channels[name].path for name in campaign.via}
+    paths |= {definitions.channels[name].path for name in named_channels(campaign)}
     paths |= {path for path in definitions.files if path.startswith("config/") and path.count("/") == 1}
     content = {path: definitions.files[path] for path in sorted(paths)}
     root = Path(definitions.root)

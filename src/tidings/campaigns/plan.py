@@ -48,6 +48,40 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True)
+class LegCount:
+    """One place of `via` with a channel: `messages` go out by it first.
+
+    `later` of those who are written to by an earlier place can be reached by this one if that fails.
+    """
+
+    leg: int
+    channel: str
+    messages: int
+    later: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCost:
+    """What a channel costs: `price` in minor units for one `unit` (message, segment or page).
+
+    `units` is how many of them a message takes: 1, or an estimate from real customers (`estimated`).
+    """
+
+    channel: str
+    price: int
+    currency: str
+    unit: str
+    messages: int
+    units: float = 1.0
+    estimated: bool = False
+
+    @property
+    def cost(self) -> int:
+        """Return what the messages of the channel cost, in minor units."""
+        return round(self.price * self.units * self.messages)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One stored plan: definition hash, audience snapshot and bounds, identified by `hash`."""
 
@@ -76,11 +110,27 @@ class Plan:
     entering: int | None = None
     leaving: int | None = None
     bounds: dict[str, Any] = field(default_factory=dict)
+    # What arms are drawn by, and how many customers are enrolled without a message of their own, by arm.
+    unit: str = "customer"
+    covered: tuple[tuple[str, int], ...] = ()
+    legs: tuple[LegCount, ...] = ()
+    costs: tuple[ChannelCost, ...] = ()
+    fixed_costs: tuple[tuple[str, int, str], ...] = ()
+    # If every first message failed and every later channel were tried.
+    cost_most: int | None = None
+    copies: int = 0
+    copy_messages: int = 0
 
     @property
     def people(self) -> int:
         """How many would be written to."""
-        return sum(arm.customers for arm in self.arms if arm.arm == "treated")
+        treated = sum(arm.customers for arm in self.arms if arm.arm == "treated")
+        return treated - dict(self.covered).get("treated", 0)
+
+    @property
+    def unreached(self) -> int:
+        """How many none of the channels may reach."""
+        return sum(count for code, count in self.refusals if code != "same_address")
 
     @property
     def held_out(self) -> int:
@@ -100,6 +150,13 @@ class Plan:
         plain["people"] = self.people
         plain["refusals"] = [{"code": code, "customers": count} for code, count in self.refusals]
         plain["messages"] = [{"channel": name, "messages": count} for name, count in self.messages]
+        plain["covered"] = dict(self.covered)
+        plain["unreached"] = self.unreached
+        for shown, cost in zip(plain["costs"], self.costs, strict=True):
+            shown["cost"] = cost.cost
+        plain["fixed_costs"] = [
+            {"name": name, "cost": cost, "currency": currency} for name, cost, currency in self.fixed_costs
+        ]
         del plain["anchor_is_now"]
         return plain
 
@@ -112,6 +169,10 @@ def plan_from_summary(summary: dict[str, Any]) -> Plan:
     plain["messages"] = tuple((name, count) for name, count in plain["messages"])
     plain["holdout"] = HoldoutDecision(**plain["holdout"])
     plain["power"] = Power(**plain["power"]) if plain["power"] else None
+    plain["covered"] = tuple((arm, count) for arm, count in plain.get("covered", ()))
+    plain["legs"] = tuple(LegCount(**one) for one in plain.get("legs", ()))
+    plain["costs"] = tuple(ChannelCost(**one) for one in plain.get("costs", ()))
+    plain["fixed_costs"] = tuple((one[0], one[1], one[2]) for one in plain.get("fixed_costs", ()))
     return Plan(**plain)
 
 

@@ -6,19 +6,25 @@ chunks, so that no transaction holds the write lock for long.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 import sqlalchemy as sa
 
 from tidings.campaigns.assignment import BUCKETS
+from tidings.campaigns.costing import cost_of, with_units
+from tidings.campaigns.counting import count_later, count_members, sum_up
 from tidings.campaigns.holdout import decide_holdout, judge_power
-from tidings.campaigns.plan import ArmCount, Plan, plan_from_summary
-from tidings.campaigns.snapshot import ONCE, checksum, drawn_audience, moves, store_snapshot
+from tidings.campaigns.legs import by_account, legs_of
+from tidings.campaigns.plan import ArmCount, Plan, plan_from_summary, stored_summary
+from tidings.campaigns.sharing import draw_accounts, one_each_account, one_each_address
+from tidings.campaigns.snapshot import COPY, ONCE, control_share, drawn_audience, moves, store_snapshot
 from tidings.campaigns.staging import approximate, fill_stage, look_back
 from tidings.clock import to_micros
 from tidings.definitions.hashing import definition_hash
-from tidings.definitions.kinds.campaign import Campaign
+from tidings.definitions.kinds.campaign import Audience, Campaign
 from tidings.definitions.values import Duration, Unit
 from tidings.definitions.workspace import Definitions
 from tidings.errors import RefusedByPolicy, UsageError
@@ -60,8 +66,16 @@ def make_plan(store: Store, definitions: Definitions, campaign_id: str, *, now: 
     purpose = definitions.policies.purpose(campaign.purpose)
     if purpose is None:
         raise UsageError(f'"{campaign.purpose}" is not a purpose of config/policies.yaml')
+    if not legs_of(campaign, definitions):
+        raise UsageError(
+            f"{campaign.id} goes out by no channel that a message can be sent by",
+            what_to_do="name a channel of kind email, sms or fax in `via`",
+        )
     keep_current(store)
-    moved = refresh(store, definitions, audience_segments(campaign), now=now)
+    if by_account(campaign):
+        draw_accounts(store, definitions)
+    read = dict.fromkeys([*audience_segments(campaign), *campaign.copies_to])
+    moved = refresh(store, definitions, tuple(read), now=now)
     if any(run.entered + run.left > _MANY for run in moved):
         analyse(store, "segment_members")
 
@@ -70,21 +84,20 @@ def make_plan(store: Store, definitions: Definitions, campaign_id: str, *, now: 
     with store.workbench("plan") as bench:
         with bench.computing() as connection:
             audience = fill_stage(
-                connection, audience_select(campaign, definitions, scope), campaign, definitions, purpose
+                connection,
+                audience_select(campaign, definitions, scope),
+                campaign,
+                definitions,
+                purpose,
+                copies=_copies(campaign, definitions, scope),
             )
+            one_each_address(connection, campaign, definitions)
+            one_each_account(connection, campaign, definitions, control_share(campaign, definitions))
             history = look_back(connection, campaign.goal, scope)
             holdout = decide_holdout(campaign, purpose, history)
             drawn = drawn_audience(campaign, definitions, holdout)
-            counts = connection.execute(
-                sa.select(
-                    drawn.c.arm,
-                    drawn.c.variant,
-                    drawn.c.channel,
-                    drawn.c.code,
-                    sa.func.count(),
-                    checksum(drawn),
-                ).group_by(drawn.c.arm, drawn.c.variant, drawn.c.channel, drawn.c.code)
-            ).all()
+            counts = count_members(connection, drawn)
+            later = count_later(connection, drawn, campaign, definitions)
             previous = connection.execute(
                 sa.select(sending.plans.c.id, sending.plans.c.hash)
                 .where(sending.plans.c.campaign == campaign.id)
@@ -94,19 +107,12 @@ def make_plan(store: Store, definitions: Definitions, campaign_id: str, *, now: 
             entering, leaving = moves(connection, previous.id if previous else None)
 
         definition = definition_hash(definitions, campaign.id)
-        refusals: dict[str, int] = {}
-        arms: dict[tuple[str, str | None], int] = {}
-        messages: dict[str, int] = {}
-        for arm, variant, channel, code, count, _ in counts:
-            if code is not None:
-                refusals[code] = refusals.get(code, 0) + count
-            else:
-                arms[arm, variant] = arms.get((arm, variant), 0) + count
-                if arm == "treated":
-                    messages[channel] = messages.get(channel, 0) + count
-        treated = sum(count for (arm, _), count in arms.items() if arm == "treated")
-        held = sum(count for (arm, _), count in arms.items() if arm == "holdout")
-        cost, currency = _cost(campaign, messages, definitions)
+        sums = sum_up(counts, later)
+        wordings = max(len(campaign.variants), 1)
+        sent = {**sums.messages}
+        for name, count in sums.copies.items():
+            sent[name] = sent.get(name, 0) + count * wordings
+        costs = cost_of(campaign, definitions, sent, sums.legs)
         fingerprint = [definition, campaign.id, ONCE, anchor if campaign.at else None]
         fingerprint += sorted(str(tuple(row)) for row in counts)
         plan = Plan(
@@ -121,34 +127,42 @@ def make_plan(store: Store, definitions: Definitions, campaign_id: str, *, now: 
             expires_at=expires,
             anchor_is_now=campaign.at is None,
             audience=audience,
-            control=arms.get(("control", None), 0),
+            control=sums.arms.get(("control", None), 0),
             arms=tuple(
                 ArmCount(arm, variant, count)
                 for (arm, variant), count in sorted(
-                    arms.items(), key=lambda item: (item[0][0], item[0][1] or "")
+                    sums.arms.items(), key=lambda item: (item[0][0], item[0][1] or "")
                 )
                 if arm != "control"
             ),
-            refusals=tuple(sorted(refusals.items(), key=lambda item: (-item[1], item[0]))),
-            messages=tuple(sorted(messages.items())),
+            refusals=tuple(sorted(sums.refusals.items(), key=lambda item: (-item[1], item[0]))),
+            messages=tuple(sorted(sums.messages.items())),
             holdout=holdout,
-            power=judge_power(treated, held, history),
+            power=judge_power(sums.units.get("treated", 0), sums.units.get("holdout", 0), history),
             goal=campaign.goal.did if campaign.goal else None,
-            cost=cost,
-            cost_currency=currency,
+            cost=costs.total,
+            cost_currency=costs.currency,
             budget=campaign.budget.minor if campaign.budget else None,
             budget_currency=campaign.budget.currency if campaign.budget else None,
             entering=entering,
             leaving=leaving,
             bounds={
-                "people": treated,
-                "cost": cost,
-                "currency": currency,
+                "people": sums.units.get("treated", 0),
+                "cost": costs.total,
+                "currency": costs.currency,
                 "drift_share": definitions.policies.drift_share.basis_points,
                 "drift_people": definitions.policies.drift_people,
                 "purpose": purpose.name,
                 "expires_at": expires,
             },
+            unit="account" if by_account(campaign) else "customer",
+            covered=tuple(sorted(sums.covered.items())),
+            legs=sums.legs,
+            costs=costs.channels,
+            fixed_costs=costs.fixed,
+            cost_most=costs.most,
+            copies=sum(sums.copies.values()),
+            copy_messages=sum(sums.copies.values()) * wordings,
         )
         store_snapshot(store, bench, plan, drawn)
     return plan
@@ -202,7 +216,7 @@ def _differing(store: Store, one: str, other: str) -> int:
         return (
             sa.select(members.c.customer_id)
             .join(plans, plans.c.id == members.c.plan_id)
-            .where(plans.c.hash == plan_hash, members.c.arm.is_not(None))
+            .where(plans.c.hash == plan_hash, members.c.arm.is_not(None), members.c.arm != COPY)
         )
 
     def count(connection: sa.Connection, rows: sa.CompoundSelect[tuple[int]]) -> int:
@@ -220,26 +234,24 @@ def _lifetime(campaign: Campaign, definitions: Definitions) -> int:
     return approximate(written) // timedelta(microseconds=1)
 
 
-def _cost(
-    campaign: Campaign, messages: dict[str, int], definitions: Definitions
-) -> tuple[int | None, str | None]:
-    """Return what sending costs in minor units and the currency; None where no channel has a price.
+def _copies(campaign: Campaign, definitions: Definitions, scope: Scope) -> sa.Select[tuple[int]] | None:
+    """Return the staff who get copies, or None where there are none."""
+    if not campaign.copies_to:
+        return None
+    return audience_select(replace(campaign, to=Audience(campaign.copies_to)), definitions, scope)
 
-    Raises RefusedByPolicy when a budget could not be kept, because a price is in another currency.
+
+def estimated(store: Store, plan: Plan, units: Mapping[str, float]) -> Plan:
+    """Return a plan with its cost by estimated segments and pages, and keep it so: `tidings run` holds it to its budget.
+
+    `units`: how many segments or pages a message of a channel takes on average.
     """
-    costs = {name: definitions.channels[name].cost for name in messages}
-    currencies = {cost.currency for cost in costs.values() if cost}
-    budget = campaign.budget
-    if budget is not None and currencies - {budget.currency}:
-        name = next(name for name, cost in costs.items() if cost and cost.currency != budget.currency)
-        other = costs[name]
-        assert other is not None
-        raise RefusedByPolicy(
-            f"the budget of {campaign.id} is in {budget.currency} and a message by {name} costs {other.currency}, "
-            "so the budget could not be kept",
-            what_to_do=f"write `cost:` in channels/{name}.yaml in {budget.currency}",
-        )
-    if len(currencies) != 1:
-        return None, None
-    total = sum(cost.minor * messages[name] for name, cost in costs.items() if cost)
-    return total, currencies.pop()
+    priced = with_units(plan, units)
+    if priced != plan:
+        with store.durable("plan") as connection:
+            connection.execute(
+                sending.plans.update()
+                .where(sending.plans.c.hash == plan.hash, sending.plans.c.state.in_(["open", "superseded"]))
+                .values(summary=stored_summary(priced))
+            )
+    return priced

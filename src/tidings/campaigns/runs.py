@@ -6,6 +6,7 @@ A run is unique by (campaign, occurrence), an enrolment by (run, customer, entry
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +16,11 @@ import sqlalchemy as sa
 from tidings.campaigns.files import campaign_files
 from tidings.campaigns.plan import Plan
 from tidings.campaigns.planning import find_campaign, load_plan
-from tidings.campaigns.snapshot import ONCE, RANGE, range_ends
+from tidings.campaigns.snapshot import COPY, ONCE, RANGE, range_ends
 from tidings.clock import from_micros, iso, to_micros
 from tidings.definitions.hashing import definition_hash, policy_hash
+from tidings.definitions.kinds.campaign import Campaign
+from tidings.definitions.readers.later import deciding
 from tidings.definitions.workspace import Definitions
 from tidings.errors import RefusedByPolicy, UsageError
 from tidings.store.artifacts import put
@@ -81,7 +84,25 @@ def start_run(
     return Run(**{**{name: getattr(run, name) for name in Run.__slots__}, "created": existing is None})
 
 
+def check_whole(campaign: Campaign) -> None:
+    """Refuse a campaign with a key that decides who gets what or when, and that nothing acts on yet."""
+    keys = deciding(campaign.acts_later)
+    if keys:
+        plural = len(keys) > 1
+        raise RefusedByPolicy(
+            f"{campaign.id} cannot run yet: nothing acts on {_listed(keys)}, and {'they decide' if plural else 'it decides'} "
+            "who gets what, or when",
+            what_to_do=f"take {'them' if plural else 'it'} out where the campaign is right without, or wait for a version that does",
+        )
+
+
+def _listed(keys: Sequence[str]) -> str:
+    shown = [f"`{key}`" for key in keys]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
 def _may_start(plan: Plan, definitions: Definitions, now: datetime) -> None:
+    check_whole(find_campaign(definitions, plan.campaign))
     if definition_hash(definitions, plan.campaign) != plan.definition_hash:
         raise RefusedByPolicy(
             f"plan {plan.hash} was made with other definitions than those in the files now",
@@ -129,7 +150,12 @@ def _create(
                 approved_at=at,
                 anchor_at=anchor,
                 created_at=at,
-                bounds={**plan.bounds, "expires_at": anchor + length, "via": list(campaign.via)},
+                bounds={
+                    **plan.bounds,
+                    "expires_at": anchor + length,
+                    "via": list(campaign.via),
+                    "variants": [variant.name for variant in campaign.variants],
+                },
             )
             .returning(runs.c.id)
         ).scalar()
@@ -162,14 +188,11 @@ def _create(
 def enrol(store: Store, run_id: int) -> None:
     """Enrol all arms and write a planned message for each treated customer, a range of ids at a time.
 
-    Goes on where an interrupted start stopped; a run that is enrolled already is left alone.
+    A customer who is covered by another of the account is enrolled without a message; staff who get copies are enrolled
+    once for each wording, in the arm `copy`. Goes on where an interrupted start stopped; a run that is enrolled
+    already is left alone.
     """
-    runs, members, enrolments, messages = (
-        sending.runs,
-        sending.plan_members,
-        sending.enrolments,
-        sending.messages,
-    )
+    runs, members, enrolments = sending.runs, sending.plan_members, sending.enrolments
     with store.read() as connection:
         run = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one()
         if run.state != "enrolling":
@@ -177,13 +200,8 @@ def enrol(store: Store, run_id: int) -> None:
         done = connection.execute(
             sa.select(sa.func.max(enrolments.c.customer_id)).where(enrolments.c.run_id == run_id)
         ).scalar_one()
-        legs = sa.case(
-            {name: position for position, name in enumerate(run.bounds["via"])},
-            value=members.c.channel,
-            else_=0,
-        )
         in_plan = members.c.plan_id == run.plan_id
-        enrolled = members.c.arm.in_(["treated", "holdout"])
+        enrolled = members.c.arm.in_(["treated", "holdout", COPY])
         # Enrolments and messages of a range come in one transaction, so the last range seen is whole.
         low = int(done or 0)
         highs = range_ends(
@@ -192,68 +210,20 @@ def enrol(store: Store, run_id: int) -> None:
                 in_plan, enrolled, members.c.customer_id > low
             ),
         )
+        copied = connection.execute(
+            sa.select(members.c.customer_id).where(in_plan, members.c.arm == COPY).limit(1)
+        ).first()
+    wordings = [] if copied is None else run.bounds.get("variants") or [None]
     growing = Growing(store, "enrolments", "messages")
     for (high,) in store.paced("enrol").chunks(highs, 1):
-        between = (members.c.customer_id > low, members.c.customer_id <= high)
+        between = (in_plan, members.c.customer_id > low, members.c.customer_id <= high)
         with store.durable("enrol") as connection:
-            connection.execute(
-                insert_ignoring(connection, enrolments).from_select(
-                    ["run_id", "customer_id", "entry", "arm", "variant", "anchor_at", "planned_at"],
-                    sa.select(
-                        sa.literal(run_id),
-                        members.c.customer_id,
-                        sa.literal(0),
-                        members.c.arm,
-                        members.c.variant,
-                        sa.literal(run.anchor_at, sa.BigInteger),
-                        sa.literal(run.created_at, sa.BigInteger),
-                    )
-                    .where(in_plan, enrolled, *between)
-                    .order_by(members.c.customer_id),
-                )
-            )
-            connection.execute(
-                insert_ignoring(connection, messages).from_select(
-                    [
-                        "run_id",
-                        "enrolment_id",
-                        "customer_id",
-                        "step",
-                        "leg",
-                        "channel",
-                        "variant",
-                        "state",
-                        "due_at",
-                        "expires_at",
-                        "attempt",
-                    ],
-                    sa.select(
-                        sa.literal(run_id),
-                        enrolments.c.id,
-                        members.c.customer_id,
-                        sa.literal("main"),
-                        legs,
-                        members.c.channel,
-                        enrolments.c.variant,
-                        sa.literal("planned"),
-                        sa.literal(run.anchor_at, sa.BigInteger),
-                        sa.literal(run.bounds["expires_at"], sa.BigInteger),
-                        sa.literal(0),
-                    )
-                    .select_from(
-                        members.join(
-                            enrolments,
-                            sa.and_(
-                                enrolments.c.run_id == run_id,
-                                enrolments.c.customer_id == members.c.customer_id,
-                                enrolments.c.entry == 0,
-                            ),
-                        )
-                    )
-                    .where(in_plan, members.c.arm == "treated", *between)
-                    .order_by(members.c.customer_id),
-                )
-            )
+            counted = members.c.arm.in_(["treated", "holdout"])
+            _enrol(connection, run, [*between, counted], 0, members.c.variant)
+            _plan_messages(connection, run, [*between, members.c.arm == "treated"], 0)
+            for entry, name in enumerate(wordings, 1):
+                _enrol(connection, run, [*between, members.c.arm == COPY], entry, sa.literal(name, sa.Text))
+                _plan_messages(connection, run, [*between, members.c.arm == COPY], entry)
         low = high
         growing.add(RANGE)
     analyse(store, "enrolments", "messages")
@@ -261,6 +231,83 @@ def enrol(store: Store, run_id: int) -> None:
         connection.execute(
             runs.update().where(runs.c.id == run_id, runs.c.state == "enrolling").values(state="sending")
         )
+
+
+def _enrol(
+    connection: sa.Connection,
+    run: Any,
+    which: Sequence[sa.ColumnElement[bool]],
+    entry: int,
+    variant: sa.ColumnElement[Any],
+) -> None:
+    members, enrolments = sending.plan_members, sending.enrolments
+    connection.execute(
+        insert_ignoring(connection, enrolments).from_select(
+            ["run_id", "customer_id", "entry", "arm", "variant", "anchor_at", "planned_at"],
+            sa.select(
+                sa.literal(run.id),
+                members.c.customer_id,
+                sa.literal(entry),
+                members.c.arm,
+                variant,
+                sa.literal(run.anchor_at, sa.BigInteger),
+                sa.literal(run.created_at, sa.BigInteger),
+            )
+            .where(*which)
+            .order_by(members.c.customer_id),
+        )
+    )
+
+
+def _plan_messages(
+    connection: sa.Connection, run: Any, which: Sequence[sa.ColumnElement[bool]], entry: int
+) -> None:
+    members, enrolments, messages = sending.plan_members, sending.enrolments, sending.messages
+    # A plan of an older tidings says the channel alone.
+    places = {name: place for place, name in enumerate(run.bounds["via"])}
+    leg = sa.func.coalesce(members.c.leg, sa.case(places, value=members.c.channel, else_=0))
+    connection.execute(
+        insert_ignoring(connection, messages).from_select(
+            [
+                "run_id",
+                "enrolment_id",
+                "customer_id",
+                "step",
+                "leg",
+                "channel",
+                "variant",
+                "state",
+                "due_at",
+                "expires_at",
+                "attempt",
+            ],
+            sa.select(
+                sa.literal(run.id),
+                enrolments.c.id,
+                members.c.customer_id,
+                sa.literal("main"),
+                leg,
+                members.c.channel,
+                enrolments.c.variant,
+                sa.literal("planned"),
+                sa.literal(run.anchor_at, sa.BigInteger),
+                sa.literal(run.bounds["expires_at"], sa.BigInteger),
+                sa.literal(0),
+            )
+            .select_from(
+                members.join(
+                    enrolments,
+                    sa.and_(
+                        enrolments.c.run_id == run.id,
+                        enrolments.c.customer_id == members.c.customer_id,
+                        enrolments.c.entry == entry,
+                    ),
+                )
+            )
+            .where(*which, members.c.channel.is_not(None))
+            .order_by(members.c.customer_id),
+        )
+    )
 
 
 def _run(row: Any) -> Run:

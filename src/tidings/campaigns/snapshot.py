@@ -16,8 +16,21 @@ from tidings.store.tables import sending
 from tidings.store.workbench import Workbench
 
 ONCE = "once"
+# The arm of staff who get the real message: nothing counts them.
+COPY = "copy"
 # Customers of one transaction.
 RANGE = 1_000
+
+
+def control_share(campaign: Campaign, definitions: Definitions) -> int:
+    """Return the share of the global control in buckets.
+
+    It stands outside campaigns of class marketing only: nobody is denied a service message.
+    """
+    purpose = definitions.policies.purpose(campaign.purpose)
+    if purpose is None or purpose.message_class != "marketing":
+        return 0
+    return definitions.policies.global_control.basis_points
 
 
 def drawn_audience(campaign: Campaign, definitions: Definitions, holdout: HoldoutDecision) -> sa.Subquery:
@@ -31,13 +44,12 @@ def drawn_audience(campaign: Campaign, definitions: Definitions, holdout: Holdou
             "holdout_bucket": salt_for(salt, run, "holdout"),
             "variant_bucket": salt_for(salt, run, "variant"),
         },
+        # The global control is one and the same for every campaign: always drawn by customer.
+        {"holdout_bucket": "unit_u", "variant_bucket": "unit_u"},
     )
-    control = definitions.policies.global_control.basis_points
-    # The global control stands outside campaigns of class marketing only: nobody is denied a service message.
-    purpose = definitions.policies.purpose(campaign.purpose)
-    if purpose is None or purpose.message_class != "marketing":
-        control = 0
+    control = control_share(campaign, definitions)
     arm = sa.case(
+        (sa.and_(buckets.c.copied, buckets.c.code.is_(None)), sa.literal(COPY)),
         (buckets.c.code.is_not(None), sa.null()),
         (buckets.c.control_bucket < control, sa.literal("control")),
         (buckets.c.holdout_bucket < holdout.share, sa.literal("holdout")),
@@ -58,19 +70,14 @@ def drawn_audience(campaign: Campaign, definitions: Definitions, holdout: Holdou
             ],
             else_=sa.literal(names[-1]),
         )
+    kept = ("customer_id", "u", "channel", "leg", "reaches", "code", "copied")
     inner = sa.select(
-        buckets.c.customer_id,
-        buckets.c.u,
-        buckets.c.channel,
-        buckets.c.code,
+        *(buckets.c[name] for name in kept),
         arm.label("arm"),
         variant.label("drawn"),
     ).subquery()
     return sa.select(
-        inner.c.customer_id,
-        inner.c.u,
-        inner.c.channel,
-        inner.c.code,
+        *(inner.c[name] for name in kept),
         inner.c.arm,
         sa.case((inner.c.arm == "treated", inner.c.drawn), else_=sa.null()).label("variant"),
     ).subquery("drawn")
@@ -88,7 +95,8 @@ def moves(connection: sa.Connection, previous: int | None) -> tuple[int | None, 
         return None, None
     members = sending.plan_members
     before = sa.select(members.c.customer_id).where(members.c.plan_id == previous)
-    now = sa.select(stage.c.customer_id)
+    before = before.where(members.c.arm.is_distinct_from(COPY))
+    now = sa.select(stage.c.customer_id).where(~stage.c.copied)
 
     def count(rows: sa.CompoundSelect[tuple[int]]) -> int:
         return int(connection.execute(sa.select(sa.func.count()).select_from(rows.subquery())).scalar_one())
@@ -156,15 +164,28 @@ def _store_members(store: Store, bench: Workbench, plan_id: int, drawn: sa.Subqu
             # Rows that are there are those of an interrupted making of the same plan, and the same.
             connection.execute(
                 insert_ignoring(connection, members).from_select(
-                    ["plan_id", "customer_id", "arm", "variant", "channel", "refusal_code", "refusal_rule"],
+                    [
+                        "plan_id",
+                        "customer_id",
+                        "arm",
+                        "variant",
+                        "channel",
+                        "leg",
+                        "refusal_code",
+                        "refusal_rule",
+                    ],
                     sa.select(
                         sa.literal(plan_id),
                         drawn.c.customer_id,
                         drawn.c.arm,
                         drawn.c.variant,
                         drawn.c.channel,
+                        drawn.c.leg,
                         drawn.c.code,
-                        sa.case((drawn.c.code.is_not(None), sa.literal("reach", sa.Text))),
+                        sa.case(
+                            (drawn.c.code == "same_address", sa.literal("one_each", sa.Text)),
+                            (drawn.c.code.is_not(None), sa.literal("reach", sa.Text)),
+                        ),
                     ).where(drawn.c.customer_id > low, drawn.c.customer_id <= high),
                 )
             )

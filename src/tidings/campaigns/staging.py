@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from tidings.campaigns.legs import by_account, choice_column, legs_of
 from tidings.clock import to_micros
 from tidings.customers.permission import refusals
 from tidings.definitions.conditions import DidCondition, WithinLast
@@ -31,14 +32,21 @@ _LENGTHS = {
 }
 _metadata = sa.MetaData()
 
-# TEMP: filling it takes no write lock on the store.
+# TEMP: filling it takes no write lock on the store. `reaches` has the bit of each place in `via` that reaches the
+# customer. No channel and no code: enrolled, and somebody else of the account gets the message.
 stage = sa.Table(
     "plan_stage",
     _metadata,
     sa.Column("customer_id", Key, primary_key=True, autoincrement=False),
     sa.Column("u", sa.BigInteger, nullable=False),
+    # What arms and variants are drawn from: `u` of the customer, or of the account.
+    sa.Column("unit_u", sa.BigInteger, nullable=False),
+    sa.Column("account", sa.Text),
     sa.Column("channel", sa.Text),
+    sa.Column("leg", sa.Integer),
+    sa.Column("reaches", sa.Integer, nullable=False),
     sa.Column("code", sa.Text),
+    sa.Column("copied", sa.Boolean, nullable=False),
     prefixes=["TEMPORARY"],
 )
 
@@ -49,44 +57,98 @@ def fill_stage(
     campaign: Campaign,
     definitions: Definitions,
     purpose: Purpose,
+    copies: sa.Select[tuple[int]] | None = None,
 ) -> int:
     """Put the audience into the temporary table and return how many there are.
 
     The channel is the first of `via` that may reach the customer; where none may, the refusal is that of
-    the first, because that is the channel the author wanted.
+    the first, because that is the channel the author wanted. `copies` are staff who get the real message and are
+    never counted: they are no part of the audience.
     """
     stage.create(connection)
-    customers = people.customers
-    source: sa.FromClause = customers
-    channels: list[tuple[str, sa.ColumnElement[str | None]]] = []
-    for name in campaign.via:
-        answers = refusals(definitions.channels[name].kind, purpose).subquery()
-        source = source.join(answers, answers.c.customer_id == customers.c.id)
-        channels.append((name, answers.c.code))
-    first, first_code = channels[0]
-    channel: sa.ColumnElement[str | None] = sa.literal(first, sa.Text)
-    code = first_code
-    if len(channels) > 1:
-        channel = sa.case(*[(code.is_(None), sa.literal(name, sa.Text)) for name, code in channels])
-        code = sa.case(*[(code.is_(None), sa.null()) for _, code in channels], else_=first_code)
-    connection.execute(
-        stage.insert().from_select(
-            ["customer_id", "u", "channel", "code"],
-            sa.select(customers.c.id, customers.c.u, channel, code)
-            .select_from(source)
-            .where(customers.c.id.in_(audience)),
-        )
-    )
+    if copies is not None:
+        _fill(connection, copies, campaign, definitions, purpose, copied=True)
+    _fill(connection, audience, campaign, definitions, purpose, copied=False)
+    # Staff who cannot be reached are nobody's refusal.
+    connection.execute(sa.delete(stage).where(stage.c.copied, stage.c.code.is_not(None)))
     if connection.dialect.name == "postgresql":
         # Temporary tables are never analysed by the database itself.
         connection.exec_driver_sql("ANALYZE plan_stage")
-    return int(connection.execute(sa.select(sa.func.count()).select_from(stage)).scalar_one())
+    counted = sa.select(sa.func.count()).select_from(stage).where(~stage.c.copied)
+    return int(connection.execute(counted).scalar_one())
+
+
+def _fill(
+    connection: sa.Connection,
+    chosen: sa.Select[tuple[int]],
+    campaign: Campaign,
+    definitions: Definitions,
+    purpose: Purpose,
+    *,
+    copied: bool,
+) -> None:
+    customers, legs = people.customers, legs_of(campaign, definitions)
+    source: sa.FromClause = customers
+    codes: dict[str, sa.ColumnElement[str | None]] = {}
+    for kind in dict.fromkeys(leg.kind for leg in legs):
+        answers = refusals(kind, purpose).subquery(f"refused_{kind}")
+        source = source.join(answers, answers.c.customer_id == customers.c.id)
+        codes[kind] = answers.c.code
+    first = next((leg for leg in legs if not leg.chosen), legs[0])
+    unit_u: sa.ColumnElement[int] = customers.c.u
+    if by_account(campaign):
+        unit_u = sa.func.coalesce(customers.c.account_u, customers.c.u)
+    channel: sa.ColumnElement[str | None] = sa.literal(first.channel, sa.Text)
+    code = codes[first.kind]
+    leg: sa.ColumnElement[int] = sa.literal(first.position)
+    reaches: sa.ColumnElement[int] = sa.literal(1 << first.position)
+    if len(legs) > 1:
+        choice: sa.ColumnElement[str] = sa.cast(sa.null(), sa.Text)
+        if any(not one.for_everybody for one in legs):
+            column = choice_column(definitions)
+            source = source.outerjoin(column.table, column.table.c.customer_id == customers.c.id)
+            choice = column
+        open_ = [
+            codes[one.kind].is_(None)
+            if one.for_everybody
+            else sa.and_(codes[one.kind].is_(None), one.meant(choice))
+            for one in legs
+        ]
+        pairs = list(zip(open_, legs, strict=True))
+        channel = sa.case(*[(test, sa.literal(one.channel, sa.Text)) for test, one in pairs])
+        leg = sa.case(*[(test, sa.literal(one.position)) for test, one in pairs])
+        code = sa.case(*[(test, sa.null()) for test in open_], else_=codes[first.kind])
+        reaches = sa.literal(0)
+        for test, one in pairs:
+            reaches = reaches + sa.case((test, sa.literal(1 << one.position)), else_=sa.literal(0))
+    others = (
+        [] if copied or not campaign.copies_to else [customers.c.id.not_in(sa.select(stage.c.customer_id))]
+    )
+    connection.execute(
+        stage.insert().from_select(
+            [column.name for column in stage.c],
+            sa.select(
+                customers.c.id,
+                customers.c.u,
+                unit_u,
+                customers.c.account,
+                channel,
+                leg,
+                reaches,
+                code,
+                sa.literal(copied, sa.Boolean),
+            )
+            .select_from(source)
+            .where(customers.c.id.in_(chosen), *others),
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """How the reachable part of the audience behaved before now.
 
+    `reachable` counts what is drawn: customers, or accounts where those are drawn.
     `base_rate` is the share that reached the goal in a stretch as long as its window, `basis` says which stretch:
     the last one, or the average over a year for people (such as lapsed ones) of whom nobody did lately.
     """
@@ -100,10 +162,12 @@ class History:
 
 def look_back(connection: sa.Connection, goal: Goal | None, scope: Scope) -> History:
     """Return the history of the staged customers without refusal; the worth is that of the event's revenue."""
-    chosen = sa.select(stage.c.customer_id).where(stage.c.code.is_(None))
-    reachable = int(
-        connection.execute(sa.select(sa.func.count()).select_from(chosen.subquery())).scalar_one()
+    chosen = sa.select(stage.c.customer_id).where(stage.c.code.is_(None), ~stage.c.copied)
+    # One of each account has a channel, whoever else of it is enrolled.
+    counted = sa.select(sa.func.count(), sa.func.count(stage.c.channel)).where(
+        stage.c.code.is_(None), ~stage.c.copied
     )
+    everybody, reachable = (int(count) for count in connection.execute(counted).one())
     if goal is None or reachable == 0:
         return History(reachable)
     condition = DidCondition(goal.did, window=WithinLast(goal.within), with_=goal.with_)
@@ -111,10 +175,10 @@ def look_back(connection: sa.Connection, goal: Goal | None, scope: Scope) -> His
     reached = connection.execute(
         sa.select(sa.func.count()).select_from(chosen.intersect(did).subquery())
     ).scalar_one()
-    rate, basis = reached / reachable, f"in the last {goal.within}"
+    rate, basis = reached / everybody, f"in the last {goal.within}"
     count, mean, currency = _last_year(connection, goal, chosen, scope)
     if not reached:
-        rate = min(count * (approximate(goal.within) / _YEAR) / reachable, 1.0)
+        rate = min(count * (approximate(goal.within) / _YEAR) / everybody, 1.0)
         basis = f"in {goal.within}, on average over the last year"
     return History(reachable, rate, basis, mean, currency)
 

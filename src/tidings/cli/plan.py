@@ -25,16 +25,40 @@ if TYPE_CHECKING:
 @json_option
 @environment_option
 def command(name: str | None, as_json: bool, environment: str | None) -> int:
-    """Show what a campaign would do; nothing is sent.
+    r"""Show what a campaign would do; nothing is sent.
 
-    People, refusals, arms, cost and what the comparison can show. The audience is stored as a snapshot, so that
-    `tidings run --plan` can send to exactly these people. Without NAME: every campaign and how it stands.
+    People, refusals, arms, channels, cost and what the comparison can show. Segments of an SMS and pages of a fax are
+    estimated with real customers. The audience is stored as a snapshot, so that `tidings run --plan` can send to exactly
+    these people. Without NAME: every campaign and how it stands.
+
+    \b
+    With --json, about channels and money (in minor units):
+      legs         for each place of `via`: messages that go out by it first, and `later`, how many
+                   of those written to by an earlier one it could reach
+      unreached    people whom none of the channels may reach; `refusals` says why
+      covered      by arm, those enrolled without a message of their own (`unit: account`)
+      copies       staff who get the real message; copy_messages counts each wording
+      costs        by channel: price of one unit, units a message (estimated or 1), cost
+      fixed_costs  what `costs:` names
+      cost, cost_most   all of it; and if every first message failed and the rest were tried
+
+    \b
+    With --json, about words (by first channel and the locale of the words):
+      gaps         `customers` of `of` lack `values`: they get `words` instead, or are refused when
+                   `words` is null. "salutation" is a greeting without a name. `many`: look at it
+      warnings     channels of the campaign that are paused, as sentences
+      unworded     people whose locale (null: not known) has no words, and which locale they get
     """
+    from tidings.campaigns.legs import legs_of
     from tidings.campaigns.planning import find_campaign, make_plan
     from tidings.campaigns.runs import find_run
+    from tidings.cli.paused import paused_lines
+    from tidings.cli.plan_estimates import priced
+    from tidings.cli.plan_gaps import gap_lines, plan_gaps
     from tidings.cli.plan_view import print_plan
     from tidings.cli.readiness import check_plannable
     from tidings.cli.session import open_session
+    from tidings.definitions.readers.later import deciding
 
     with open_session(environment=environment) as session:
         definitions = session.settings.definitions
@@ -59,17 +83,30 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
         campaign = find_campaign(definitions, name)
         check_plannable(session, campaign)
         plan = make_plan(session.store, definitions, campaign.id, now=session.clock.now())
-        unknown = _unknown(session, campaign)
+        plan = priced(session, campaign, plan)
+        unknown, refused = _unknown(session, campaign), list(deciding(campaign.acts_later))
+        gaps = plan_gaps(session, campaign, plan.hash)
+        held = paused_lines(session.store, {leg.channel for leg in legs_of(campaign, definitions)})
         if as_json:
-            click.echo(json.dumps({**plan.as_json(), "unknown": unknown}, ensure_ascii=False, indent=2))
+            told = {**plan.as_json(), "unknown": unknown, "not_acted_on": refused, **gaps.as_json()}
+            told["warnings"] = held
+            click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         else:
             print_plan(plan, ZoneInfo(definitions.workspace.zone), audience_name(campaign))
+            for key in refused:
+                click.echo(
+                    f"  `{key}` decides who gets what or when, and nothing acts on it yet: this cannot run"
+                )
             for one in unknown:
                 click.echo(f"  {one['segment']}: {one['sentence']}")
+            for line in gap_lines(gaps):
+                click.echo(f"  {line}")
+            for line in held:
+                click.echo(f"  WARNING  {line}")
             run = find_run(session.store, campaign.id)
             if run is not None and run.state != "enrolling":
                 click.echo(f"\nThis campaign has run already ({run.state}); running it again does nothing.")
-            else:
+            elif not refused:
                 click.echo(f"\nRun it:  tidings run {campaign.id} --plan {plan.hash}")
         return 1 if plan.over_budget else 0
 

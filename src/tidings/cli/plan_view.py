@@ -33,16 +33,17 @@ def plan_lines(plan: Plan, zone: ZoneInfo, audience_names: str) -> list[tuple[st
         )
     if plan.control:
         add("control", f"{plan.control:,} are in the global control and get nothing")
-    add("writes to", f"{plan.people:,} people" + _by_variant(plan))
-    for channel, count in plan.messages:
-        add("messages", f"{count:,} by {channel}")
-    if plan.cost is not None and plan.cost_currency:
-        budget = (
-            f" of a budget of {format_money(plan.budget, plan.budget_currency)}"
-            if plan.budget is not None and plan.budget_currency
-            else ""
-        )
-        add("cost", format_money(plan.cost, plan.cost_currency) + budget)
+    add("writes to", _written(plan) + _by_variant(plan))
+    if len(plan.legs) > 1:
+        for label, sentence in reach_lines(plan):
+            add(label, sentence)
+    else:
+        for channel, count in plan.messages:
+            add("messages", f"{count:,} by {channel}")
+    if plan.copies:
+        add("copies", f"{plan.copies:,} of the staff get {plan.copy_messages:,} messages that nothing counts")
+    for label, sentence in cost_lines(plan):
+        add(label, sentence)
     add("holds out", f"{plan.held_out:,} people ({plan.holdout.share / 100:g} %; {plan.holdout.reason})")
     if plan.goal is None:
         add("shows", "nothing: the campaign has no goal")
@@ -65,6 +66,63 @@ def plan_lines(plan: Plan, zone: ZoneInfo, audience_names: str) -> list[tuple[st
             f"the holdout forgoes about {power.holdout_price:.0f} times {plan.goal}{worth} at that lift",
         )
     return lines
+
+
+def reach_lines(plan: Plan) -> list[tuple[str, str]]:
+    """Return whom the channels reach, first and after fallback, and why the rest is reached by none."""
+    first = ", then ".join(f"{leg.channel} {leg.messages:,}" for leg in plan.legs)
+    none = [(code, count) for code, count in plan.refusals if code != "same_address"]
+    why = ", ".join(f"{count:,} {they(code)}" for code, count in none)
+    lines = [
+        (
+            "messages",
+            f"by {first}" + (f"; {plan.unreached:,} by none of them, because {why}" if none else ""),
+        )
+    ]
+    later = [f"{leg.channel} reaches {leg.later:,}" for leg in plan.legs if leg.later]
+    if later:
+        lines.append(("fallback", f"of those whom an earlier one fails, {', '.join(later)}"))
+    return lines
+
+
+def cost_lines(plan: Plan) -> list[tuple[str, str]]:
+    """Return what each channel and each fixed cost comes to, and all of it against the budget."""
+    lines: list[tuple[str, str]] = []
+    parts = []
+    for one in plan.costs:
+        if one.messages:
+            units = f" of {one.units:.2g} {one.unit}s each" if one.unit != "message" else ""
+            about = "about " if one.estimated else "" if one.unit == "message" else "at least "
+            parts.append(
+                f"{one.messages:,} by {one.channel}{units} at {format_money(one.price, one.currency)}: "
+                f"{about}{format_money(one.cost, one.currency)}"
+            )
+    parts += [f"{name} {format_money(cost, currency)}" for name, cost, currency in plan.fixed_costs]
+    simple = len(parts) < 2 and not any(one.unit != "message" for one in plan.costs)
+    if not simple:
+        lines += [("costs" if place == 0 else "", part) for place, part in enumerate(parts)]
+    if plan.cost is None or not plan.cost_currency:
+        return lines
+    budget = (
+        f" of a budget of {format_money(plan.budget, plan.budget_currency)}"
+        if plan.budget is not None and plan.budget_currency
+        else ""
+    )
+    most = (
+        f"; {format_money(plan.cost_most, plan.cost_currency)} if every channel had to be tried"
+        if plan.cost_most is not None and plan.cost_most > plan.cost
+        else ""
+    )
+    return [*lines, ("cost", format_money(plan.cost, plan.cost_currency) + budget + most)]
+
+
+def _written(plan: Plan) -> str:
+    if plan.unit == "customer":
+        return f"{plan.people:,} people"
+    covered = dict(plan.covered).get("treated", 0)
+    return (
+        f"{plan.people:,} accounts, one of each; {covered:,} more people of these get no message of their own"
+    )
 
 
 def _by_variant(plan: Plan) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from tidings.clock import to_micros
-from tidings.measurement.metrics import Arm, Measured, Metric, arm_name
+from tidings.measurement.arms import ReportedRun
+from tidings.measurement.metrics import COUNTED, Arm, Measured, Metric, arm_name
 from tidings.measurement.windows import Windows
 from tidings.statistics.sums import Moments
 from tidings.store.tables import answers, sending
@@ -29,17 +30,20 @@ def response_metric(
     connection: sa.Connection,
     did: str,
     *,
-    run_id: int,
+    run: ReportedRun,
     arms: tuple[Arm, ...],
     window: Windows,
     as_of: datetime,
 ) -> Measured:
-    """Return the share of customers who answered as a human within the window, for every arm written to."""
+    """Return the share of customers who answered as a human within the window, for every arm written to.
+
+    Where accounts were drawn each gets one message, and the share is that of accounts.
+    """
     if did == "converted":
         return Measured((), ("A goal cannot be `converted`: say which event means success.",))
     enrolled = _enrolments.join(_messages, _messages.c.enrolment_id == _enrolments.c.id)
     source: sa.FromClause = enrolled
-    conditions: list[Any] = [_messages.c.run_id == run_id]
+    conditions: list[Any] = [_messages.c.run_id == run.id, COUNTED]
     if did in _LEDGER:
         conditions.append(_LEDGER[did])
     elif did == "sent":
@@ -62,13 +66,10 @@ def response_metric(
         .group_by(_enrolments.c.arm, _enrolments.c.variant)
     ).all()
     counts = {arm_name(arm, variant): int(count) for arm, variant, count in rows}
+    asked = {arm.name: arm.customers if arm.accounts is None else arm.accounts for arm in arms}
     moments = {
-        arm.name: Moments(
-            arm.customers,
-            np.array([float(counts.get(arm.name, 0))]),
-            np.array([[float(counts.get(arm.name, 0))]]),
-        )
-        for arm in arms
+        name: Moments(size, np.array([float(counts.get(name, 0))]), np.array([[float(counts.get(name, 0))]]))
+        for name, size in asked.items()
     }
     some = {arm.name: counts.get(arm.name, 0) for arm in arms}
     metric = Metric(did, did.capitalize().replace("_", " "), "share", moments, some, every_arm=False)

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from tidings.campaigns.assignment import BUCKETS, shares_to_edges
 from tidings.definitions.kinds.campaign import Campaign
-from tidings.measurement.metrics import HOLDOUT, TREATED, Arm, arm_name
+from tidings.measurement.accounts import Sizes, sizes_of
+from tidings.measurement.metrics import COUNTED, HOLDOUT, TREATED, Arm, arm_name
 from tidings.store.tables import sending
 
 _runs = sending.runs
@@ -18,7 +19,10 @@ _enrolments = sending.enrolments
 
 @dataclass(frozen=True, slots=True)
 class ReportedRun:
-    """One run: `place` of `runs` in the order they were made; `holdout` is the planned share in parts of 10,000."""
+    """One run: `place` of `runs` in the order they were made; `holdout` is the planned share in parts of 10,000.
+
+    `accounts` tells whether accounts were drawn instead of customers.
+    """
 
     id: int
     campaign: str
@@ -32,6 +36,7 @@ class ReportedRun:
     holdout: int | None
     place: int
     runs: int
+    accounts: bool = False
 
 
 def find_run(connection: sa.Connection, campaign: str, run_id: int | None = None) -> ReportedRun | None:
@@ -63,6 +68,7 @@ def find_run(connection: sa.Connection, campaign: str, run_id: int | None = None
         holdout=holdout.get("share"),
         place=ids.index(wanted) + 1,
         runs=len(ids),
+        accounts=(row.summary or {}).get("unit") == "account",
     )
 
 
@@ -81,7 +87,7 @@ def find_arms(
             sa.func.min(_enrolments.c.anchor_at).label("first"),
             sa.func.max(_enrolments.c.anchor_at).label("last"),
         )
-        .where(_enrolments.c.run_id == run.id)
+        .where(_enrolments.c.run_id == run.id, COUNTED)
         .group_by(_enrolments.c.arm, _enrolments.c.variant)
     ).all()
     counts: dict[str, int] = {}
@@ -92,12 +98,22 @@ def find_arms(
     if len(anchors) > 1:
         anchors = set(
             connection.execute(
-                sa.select(_enrolments.c.anchor_at).where(_enrolments.c.run_id == run.id).distinct()
+                sa.select(_enrolments.c.anchor_at).where(_enrolments.c.run_id == run.id, COUNTED).distinct()
             ).scalars()
         )
     shares = _shares(campaign, run.holdout, counts)
     names = sorted({*counts, *shares}, key=lambda name: (name != HOLDOUT, _place(campaign, name), name))
-    return tuple(Arm(name, counts.get(name, 0), shares.get(name)) for name in names), sorted(anchors)
+    sizes = sizes_of(connection, run.id) if run.accounts else None
+    arms = tuple(
+        Arm(
+            name,
+            counts.get(name, 0),
+            shares.get(name),
+            None if sizes is None else sizes.get(name, Sizes()).accounts,
+        )
+        for name in names
+    )
+    return arms, sorted(anchors)
 
 
 def _place(campaign: Campaign | None, name: str) -> int:

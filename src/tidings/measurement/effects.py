@@ -18,6 +18,8 @@ Interval = tuple[float, float]
 # Fewer customers than this with a value that is not zero (or, for a share, not one) make an interval rough.
 FEW_CONVERTED = 10
 FEW_PAYING = 100
+# Fewer accounts than this in an arm: the delta method is for many.
+FEW_ACCOUNTS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Effect:
     `mean` and `base` are the means of the arm and of the arm it stands against, `customers` the size of the arm.
     `p_holm` allows for the other metrics of the same comparison. `total` is the effect over all customers
     of the arm with its interval (against a holdout only). `reached` is the effect on those whom a message reached.
+    `accounts` counts what intervals rest on where accounts were drawn.
     """
 
     metric: Metric
@@ -52,6 +55,7 @@ class Effect:
     p_holm: float | None = None
     total: tuple[float, Interval | None] | None = None
     reached: tuple[float, float, Interval | None] | None = None
+    accounts: int | None = None
 
 
 def all_effects(
@@ -81,12 +85,10 @@ def all_effects(
 def _effect(
     metric: Metric, name: str, members: tuple[str, ...], against: str, reached: dict[str, int] | None
 ) -> Effect:
-    moments = metric.arms[members[0]]
-    for member in members[1:]:
-        moments += metric.arms[member]
-    control = metric.arms[against]
+    moments, customers = metric.together(members)
+    control, _ = metric.together((against,))
     mean, base = moments.metric().mean(), control.metric().mean()
-    some = (sum(metric.some[member] for member in members), metric.some[against])
+    some = (metric.with_some(members), metric.with_some((against,)))
     difference = welch(mean, base)
     if difference.interval is None and metric.unit == "share" and not metric.missing:
         # Where nobody, or everybody, converted, the score interval still says how large a difference could be.
@@ -96,15 +98,16 @@ def _effect(
         metric=metric,
         arm=name,
         against=against,
-        customers=moments.n,
+        customers=customers,
+        accounts=None if metric.clusters is None else moments.n,
         mean=mean.value,
         base=base.value,
         difference=difference,
         relative=relative,
         adjusted=_adjusted(metric, moments, control),
         rough=_rough(metric, some, (mean, base)),
-        total=_times(difference, moments.n) if against == HOLDOUT else None,
-        reached=_on_reached(difference, moments.n, members, against, reached),
+        total=_times(difference, customers) if against == HOLDOUT else None,
+        reached=_on_reached(difference, customers, members, against, reached),
     )
 
 
@@ -119,6 +122,11 @@ def _adjusted(metric: Metric, treated: Moments, control: Moments) -> AdjustedEff
 
 
 def _rough(metric: Metric, some: tuple[int, int], means: tuple[Mean, Mean]) -> bool:
+    if metric.clusters is not None and min(means[0].n, means[1].n) < FEW_ACCOUNTS:
+        return True
+    if metric.clusters is not None and metric.unit == "share":
+        # Most accounts may have somebody who converted, and yet most of their customers did not.
+        return min(some) < FEW_CONVERTED
     if metric.unit == "share":
         return min(*some, means[0].n - some[0], means[1].n - some[1]) < FEW_CONVERTED
     return min(some) < FEW_PAYING

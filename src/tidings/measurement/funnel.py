@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.clock import to_micros
-from tidings.measurement.metrics import Arm, arm_name
-from tidings.store.tables import answers, sending
+from tidings.measurement.accounts import UNIT, units
+from tidings.measurement.metrics import COUNTED, Arm, arm_name
+from tidings.store.tables import answers, people, sending
 
 _messages = sending.messages
 _enrolments = sending.enrolments
@@ -18,14 +19,14 @@ _members = sending.plan_members
 _responses = answers.responses
 
 _WAITING = ("planned", "claimed", "started", "deferred")
-_REACHED = ("accepted", "delivered", "complained", "in_doubt")
+_REACHED = ("accepted", "delivered", "complained", "in_doubt", "unconfirmed")
 
 
 @dataclass(frozen=True, slots=True)
 class FunnelRow:
     """How far the messages of one arm came; counts of messages, from `converted` on of customers.
 
-    `accepted` by the provider includes what bounced or was complained about afterwards; `delivered` is None where
+    `accepted` by the provider includes what bounced, was complained about or was never confirmed afterwards; `delivered` is None where
     no receipts came in. `opened` and `clicked` are by people (a click proves an opening); `machine` counts messages that
     only programs opened or clicked.
     """
@@ -72,7 +73,7 @@ def funnel(
             _enrolments.c.arm, _enrolments.c.variant, _messages.c.state, sa.func.count().label("messages")
         )
         .select_from(_messages.join(_enrolments, _enrolments.c.id == _messages.c.enrolment_id))
-        .where(_messages.c.run_id == run_id)
+        .where(_messages.c.run_id == run_id, COUNTED)
         .group_by(_enrolments.c.arm, _enrolments.c.variant, _messages.c.state)
     ):
         states[arm_name(row.arm, row.variant)][row.state] = row.messages
@@ -96,7 +97,7 @@ def funnel(
                 enrolled=arm.customers,
                 messages=sum(state.values()),
                 waiting=count(*_WAITING),
-                accepted=count("accepted", "delivered", "bounced", "complained"),
+                accepted=count("accepted", "delivered", "bounced", "complained", "unconfirmed"),
                 delivered=count("delivered", "complained") if receipts or count("delivered") else None,
                 in_doubt=count("in_doubt"),
                 rejected=count("rejected"),
@@ -114,15 +115,33 @@ def funnel(
     return tuple(rows)
 
 
-def reached(connection: sa.Connection, run_id: int) -> dict[str, int]:
-    """Return how many customers of each arm a message reached (or may have, where it is in doubt), as it stands now."""
-    rows = connection.execute(
-        sa.select(_enrolments.c.arm, _enrolments.c.variant, sa.func.count(sa.distinct(_enrolments.c.id)))
+def reached(connection: sa.Connection, run_id: int, *, accounts: bool = False) -> dict[str, int]:
+    """Return how many customers of each arm a message reached (or may have, where it is in doubt), as it stands now.
+
+    Where `accounts` were drawn a message is for all of its account who are enrolled.
+    """
+    got = (
+        sa.select(_enrolments.c.id, _enrolments.c.customer_id, _enrolments.c.arm, _enrolments.c.variant)
         .select_from(_messages.join(_enrolments, _enrolments.c.id == _messages.c.enrolment_id))
-        .where(_messages.c.run_id == run_id, _messages.c.state.in_(_REACHED))
-        .group_by(_enrolments.c.arm, _enrolments.c.variant)
+        .where(_messages.c.run_id == run_id, _messages.c.state.in_(_REACHED), COUNTED)
+        .distinct()
+        .subquery("got")
     )
-    return {arm_name(arm, variant): int(count) for arm, variant, count in rows}
+    if accounts:
+        unit = units(run_id)
+        mine = (
+            sa.select(UNIT.label("unit"))
+            .select_from(got.join(people.customers, people.customers.c.id == got.c.customer_id))
+            .distinct()
+        )
+        counted = (
+            sa.select(unit.c.arm, unit.c.variant, sa.func.sum(unit.c.size))
+            .where(unit.c.unit.in_(mine))
+            .group_by(unit.c.arm, unit.c.variant)
+        )
+    else:
+        counted = sa.select(got.c.arm, got.c.variant, sa.func.count()).group_by(got.c.arm, got.c.variant)
+    return {arm_name(arm, variant): int(count) for arm, variant, count in connection.execute(counted)}
 
 
 def _answered(connection: sa.Connection, run_id: int, as_of: datetime) -> dict[str, dict[str, int]]:
@@ -148,7 +167,7 @@ def _answered(connection: sa.Connection, run_id: int, as_of: datetime) -> dict[s
                 _enrolments, _enrolments.c.id == _messages.c.enrolment_id
             )
         )
-        .where(_messages.c.run_id == run_id, _responses.c.at < to_micros(as_of))
+        .where(_messages.c.run_id == run_id, _responses.c.at < to_micros(as_of), COUNTED)
         .group_by(_messages.c.id, _enrolments.c.arm, _enrolments.c.variant)
         .subquery("per")
     )
@@ -187,7 +206,8 @@ def refusals(connection: sa.Connection, run_id: int, plan_id: int | None) -> tup
             sa.func.coalesce(_messages.c.refusal_code, "unknown"),
             sa.func.count(sa.distinct(_messages.c.customer_id)).label("customers"),
         )
-        .where(_messages.c.run_id == run_id, _messages.c.state == "refused")
+        .select_from(_messages.join(_enrolments, _enrolments.c.id == _messages.c.enrolment_id))
+        .where(_messages.c.run_id == run_id, _messages.c.state == "refused", COUNTED)
         .group_by(_messages.c.refusal_code)
     )
     found = [Refusal(code, int(count), "planning") for code, count in planned]

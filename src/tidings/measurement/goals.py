@@ -6,7 +6,7 @@ Customers without an event add nothing to any sum, so the statement visits only 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -20,17 +20,22 @@ from tidings.definitions.kinds.campaign import Campaign, Goal
 from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Event
 from tidings.definitions.money import exponent
 from tidings.definitions.workspace import Definitions
+from tidings.measurement.accounts import Sizes, by_unit, sizes_of
 from tidings.measurement.answers import response_metric
-from tidings.measurement.metrics import Arm, Measured, Metric, Unit, arm_name, moment_columns
+from tidings.measurement.arms import ReportedRun
+from tidings.measurement.metrics import COUNTED, Arm, Measured, Metric, Unit, arm_name, moment_columns
 from tidings.measurement.windows import Windows, windows
 from tidings.segments.comparing import Clause, Value, holds
 from tidings.segments.properties import property_value
 from tidings.segments.scope import Scope
+from tidings.statistics.clusters import Clusters
 from tidings.statistics.sums import Moments
 from tidings.store.tables import people, sending
 
 _events = people.events
 _enrolments = sending.enrolments
+# Columns of a customer's sums that say what the amounts are like.
+_LOWEST, _HIGHEST, _COUNTED = ("lowest",), ("highest",), ("unpriced", "unnamed")
 
 
 def goal_metrics(
@@ -38,7 +43,7 @@ def goal_metrics(
     definitions: Definitions,
     campaign: Campaign,
     *,
-    run_id: int,
+    run: ReportedRun,
     arms: tuple[Arm, ...],
     anchors: list[int],
     as_of: datetime,
@@ -52,12 +57,10 @@ def goal_metrics(
     for goal in goals:
         window = windows(_enrolments.c.anchor_at, anchors, goal.within, zone)
         if goal.did in BUILT_IN_RESPONSES:
-            found = response_metric(
-                connection, goal.did, run_id=run_id, arms=arms, window=window, as_of=as_of
-            )
+            found = response_metric(connection, goal.did, run=run, arms=arms, window=window, as_of=as_of)
         else:
             found = _event_metrics(
-                connection, definitions, goal, run_id=run_id, arms=arms, window=window, as_of=as_of
+                connection, definitions, goal, run=run, arms=arms, window=window, as_of=as_of
             )
         metrics += [_distinct(metric, goal, metrics) for metric in found.metrics]
         notes += found.notes
@@ -81,7 +84,7 @@ def _event_metrics(
     definitions: Definitions,
     goal: Goal,
     *,
-    run_id: int,
+    run: ReportedRun,
     arms: tuple[Arm, ...],
     window: Windows,
     as_of: datetime,
@@ -115,15 +118,18 @@ def _event_metrics(
             net,
             priced,
             goal=goal,
-            run_id=run_id,
+            run=run,
             names=list(ids.values()),
             window=window,
             as_of=to_micros(as_of),
         )
     ).all()
     unit: Unit = "share" if goal.counts == "first" else "count"
+    sizes = sizes_of(connection, run.id) if run.accounts else None
     metrics = [
-        _metric(rows, arms, prefix="n", name=goal.did, title=title, unit=unit, before=f"{goal.did} before")
+        _metric(
+            rows, arms, sizes, prefix="n", name=goal.did, title=title, unit=unit, before=f"{goal.did} before"
+        )
     ]
     if net is not None and goal.worth is not None:
         found = {one for row in rows for one in (row.lowest, row.highest) if one}
@@ -144,6 +150,7 @@ def _event_metrics(
                 _metric(
                     rows,
                     arms,
+                    sizes,
                     prefix="m",
                     name=name,
                     title=name.capitalize().replace("_", " "),
@@ -200,7 +207,7 @@ def _statement(
     priced: Clause,
     *,
     goal: Goal,
-    run_id: int,
+    run: ReportedRun,
     names: list[int],
     window: Windows,
     as_of: int,
@@ -219,6 +226,7 @@ def _statement(
         sa.select(
             sa.func.min(_enrolments.c.arm).label("arm"),
             sa.func.min(_enrolments.c.variant).label("variant"),
+            sa.func.min(_enrolments.c.customer_id).label("customer_id"),
             sa.func.sum(sa.case((sa.and_(did, after), 1), else_=0)).label("n_after"),
             sa.func.sum(sa.case((sa.and_(did, before), 1), else_=0)).label("n_before"),
             sa.func.sum(sa.case((after, sa.func.coalesce(amount, 0)), else_=0)).label("m_after"),
@@ -230,7 +238,8 @@ def _statement(
         )
         .select_from(_enrolments.join(_events, _events.c.customer_id == _enrolments.c.customer_id))
         .where(
-            _enrolments.c.run_id == run_id,
+            _enrolments.c.run_id == run.id,
+            COUNTED,
             _events.c.name_id.in_(names or [-1]),
             at >= window.first_open,
             at < min(window.last_close, as_of),
@@ -245,25 +254,45 @@ def _statement(
             return sa.case((column > 0, sa.literal(1.0, sa.Double)), else_=sa.literal(0.0, sa.Double))
         return sa.cast(column, sa.Double)
 
-    counts = [counted_once(per.c.n_after), counted_once(per.c.n_before)]
-    money = [sa.cast(per.c.m_after, sa.Double), sa.cast(per.c.m_before, sa.Double)]
-    return sa.select(
+    valued = sa.select(
         per.c.arm,
         per.c.variant,
+        per.c.customer_id,
+        counted_once(per.c.n_after).label("n_after"),
+        counted_once(per.c.n_before).label("n_before"),
+        sa.cast(per.c.m_after, sa.Double).label("m_after"),
+        sa.cast(per.c.m_before, sa.Double).label("m_before"),
+        sa.case((per.c.n_after > 0, 1), else_=0).label("n_some"),
+        sa.case((per.c.m_after != 0, 1), else_=0).label("m_some"),
+        *(per.c[name] for name in (*_LOWEST, *_HIGHEST, *_COUNTED)),
+    ).subquery("valued")
+    size: list[sa.ColumnElement[Any]] = []
+    if run.accounts:
+        added = ["n_after", "n_before", "m_after", "m_before", "n_some", "m_some", *_COUNTED]
+        valued = by_unit(valued, run.id, added, list(_LOWEST), list(_HIGHEST))
+        size = [sa.cast(valued.c.size, sa.Double)]
+    counts, money = (
+        [valued.c[f"{prefix}_after"], valued.c[f"{prefix}_before"], *size] for prefix in ("n", "m")
+    )
+    return sa.select(
+        valued.c.arm,
+        valued.c.variant,
         *[column.label(f"n_{column.name}") for column in moment_columns(counts)],
         *[column.label(f"m_{column.name}") for column in moment_columns(money)],
-        sa.func.sum(sa.case((per.c.n_after > 0, 1), else_=0)).label("n_some"),
-        sa.func.sum(sa.case((per.c.m_after != 0, 1), else_=0)).label("m_some"),
-        sa.func.min(per.c.lowest).label("lowest"),
-        sa.func.max(per.c.highest).label("highest"),
-        sa.func.sum(per.c.unpriced).label("unpriced"),
-        sa.func.sum(per.c.unnamed).label("unnamed"),
-    ).group_by(per.c.arm, per.c.variant)
+        sa.func.sum(valued.c.n_some).label("n_some"),
+        sa.func.sum(valued.c.m_some).label("m_some"),
+        sa.func.sum(sa.case((valued.c.n_some > 0, 1), else_=0)).label("n_some_accounts"),
+        sa.func.sum(sa.case((valued.c.m_some > 0, 1), else_=0)).label("m_some_accounts"),
+        *(sa.func.min(valued.c[name]).label(name) for name in _LOWEST),
+        *(sa.func.max(valued.c[name]).label(name) for name in _HIGHEST),
+        *(sa.func.sum(valued.c[name]).label(name) for name in _COUNTED),
+    ).group_by(valued.c.arm, valued.c.variant)
 
 
 def _metric(
     rows: Sequence[Any],
     arms: tuple[Arm, ...],
+    sizes: Mapping[str, Sizes] | None,
     *,
     prefix: str,
     name: str,
@@ -274,14 +303,34 @@ def _metric(
 ) -> Metric:
     """Return the metric from the sums of those who had an event, over everybody in the arm."""
     factor = 10.0 ** -exponent(currency) if currency else 1.0
-    moments = {arm.name: Moments(arm.customers, np.zeros(2), np.zeros((2, 2))) for arm in arms}
-    some = {arm.name: 0 for arm in arms}
-    for row in rows:
-        key, read = arm_name(row.arm, row.variant), row._mapping
-        s = [float(read[f"{prefix}_s{i}"]) for i in (0, 1)]
-        p = [float(read[f"{prefix}_p{cell}"]) for cell in ("0_0", "0_1", "1_1")]
-        moments[key] = Moments(moments[key].n, np.array(s), np.array([[p[0], p[1]], [p[1], p[2]]])).scaled(
-            [factor, factor]
-        )
-        some[key] = int(read[f"{prefix}_some"])
-    return Metric(name, title, unit, moments, some, currency, (before,))
+    found = {arm_name(row.arm, row.variant): row._mapping for row in rows}
+    some = {arm.name: int(found[arm.name][f"{prefix}_some"]) if arm.name in found else 0 for arm in arms}
+
+    def sums(arm: Arm, cells: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        read = found.get(arm.name)
+        return np.array([0.0 if read is None else float(read[f"{prefix}_{cell}"]) for cell in cells])
+
+    moments, clusters, some_accounts = {}, {}, {}
+    for arm in arms:
+        totals, products = sums(arm, ("s0", "s1")), sums(arm, ("p0_0", "p0_1", "p0_1", "p1_1")).reshape(2, 2)
+        if sizes is None:
+            moments[arm.name] = Moments(arm.customers, totals, products).scaled([factor, factor])
+            continue
+        size = sizes.get(arm.name, Sizes())
+        with_size = sums(arm, ("p0_2", "p1_2"))
+        cluster = Clusters(size.accounts, size.customers, size.squares, totals, products, with_size)
+        clusters[arm.name] = cluster.scaled([factor, factor])
+        moments[arm.name] = clusters[arm.name].moments()
+        read = found.get(arm.name)
+        some_accounts[arm.name] = 0 if read is None else int(read[f"{prefix}_some_accounts"])
+    return Metric(
+        name,
+        title,
+        unit,
+        moments,
+        some,
+        currency,
+        (before,),
+        clusters=None if sizes is None else clusters,
+        some_accounts=None if sizes is None else some_accounts,
+    )

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tidings.clock import from_micros, iso, to_micros
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES
+from tidings.measurement.metrics import COUNTED
 from tidings.measurement.windows import windows
 from tidings.store.tables import people, sending
 
@@ -111,7 +112,8 @@ def maturity(
     elif now < longest.last_close:
         done = sa.func.avg(sa.case((longest.closes <= now, 1.0), else_=0.0))
         closed = float(
-            connection.execute(sa.select(done).where(enrolments.c.run_id == run_id)).scalar_one() or 0.0
+            connection.execute(sa.select(done).where(enrolments.c.run_id == run_id, COUNTED)).scalar_one()
+            or 0.0
         )
     names, events = people.event_names, people.events
     awaited = [goal.did for goal in goals if goal.did not in BUILT_IN_RESPONSES]

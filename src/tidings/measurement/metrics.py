@@ -8,23 +8,30 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from tidings.campaigns.snapshot import COPY
+from tidings.statistics.clusters import Clusters
 from tidings.statistics.sums import Moments
+from tidings.store.tables import sending
 
 Unit = Literal["share", "count", "money", "number"]
 HOLDOUT = "holdout"
 TREATED = "treated"
+# Staff who get copies are enrolled so that their messages are in the ledger; nothing ever counts them.
+COUNTED = sending.enrolments.c.arm != COPY
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
     """One arm as people name it: `holdout`, a variant, or `treated` where there are no variants.
 
-    `share` is the planned part of all enrolled, in any unit; None when no plan says it.
+    `share` is the planned part of all enrolled, in any unit; None when no plan says it. `accounts` counts what was drawn
+    where that were accounts, else it is None.
     """
 
     name: str
     customers: int
     share: float | None = None
+    accounts: int | None = None
 
     @property
     def held_out(self) -> bool:
@@ -43,7 +50,8 @@ class Metric:
 
     The first entry of the moments is the metric, the rest are `covariates` measured before. `some` counts
     the customers of an arm whose value is not zero. A metric that a holdout cannot have (`every_arm` False) compares
-    variants only. `missing` counts customers without a value, who count as zero.
+    variants only. `missing` counts customers without a value, who count as zero. Where accounts were drawn, `clusters` has
+    their sums, the moments are over accounts, and `some_accounts` counts those with a value that is not zero.
     """
 
     name: str
@@ -55,6 +63,24 @@ class Metric:
     covariates: tuple[str, ...] = ()
     every_arm: bool = True
     missing: int = 0
+    clusters: dict[str, Clusters] | None = None
+    some_accounts: dict[str, int] | None = None
+
+    def together(self, members: Sequence[str]) -> tuple[Moments, int]:
+        """Return the moments of several arms taken as one, and how many customers they have."""
+        if self.clusters is not None:
+            clusters = self.clusters[members[0]]
+            for member in members[1:]:
+                clusters += self.clusters[member]
+            return clusters.moments(), clusters.customers
+        moments = self.arms[members[0]]
+        for member in members[1:]:
+            moments += self.arms[member]
+        return moments, moments.n
+
+    def with_some(self, members: Sequence[str]) -> int:
+        """Return how many of what was drawn have a value that is not zero."""
+        return sum((self.some_accounts or self.some)[member] for member in members)
 
 
 @dataclass(frozen=True, slots=True)

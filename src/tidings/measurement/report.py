@@ -86,7 +86,9 @@ class Report:
                 "anchor_at": iso(from_micros(self.run.anchor_at)),
             },
             "as_of": iso(self.as_of),
-            "arms": [{"arm": arm.name, "customers": arm.customers} for arm in self.arms],
+            "arms": [
+                {"arm": arm.name, "customers": arm.customers, "accounts": arm.accounts} for arm in self.arms
+            ],
             "sample_ratio": {
                 "p": self.ratio.p,
                 "alarm": self.ratio.alarm,
@@ -144,7 +146,7 @@ def make_report(
             measured = Measured((), ("Nobody is enrolled yet.",))
         else:
             measured = goal_metrics(
-                connection, definitions, campaign, run_id=run.id, arms=arms, anchors=anchors, as_of=as_of
+                connection, definitions, campaign, run=run, arms=arms, anchors=anchors, as_of=as_of
             )
         ripe = maturity(
             connection,
@@ -157,7 +159,7 @@ def make_report(
         converted = measured.main.some if measured.main else {}
         rows = funnel(connection, run.id, arms, converted, as_of) if begun else ()
         refused = refusals(connection, run.id, run.plan_id) if begun else ()
-        arrived = reached(connection, run.id) if begun and not experiment else None
+        arrived = reached(connection, run.id, accounts=run.accounts) if begun and not experiment else None
     ratio, assumed = _ratio(arms)
     if begun:
         warnings = _warnings(ratio, assumed) + ((ripe.silence(zone),) if ripe.silent else ())
@@ -207,7 +209,9 @@ def _ratio(arms: tuple[Arm, ...]) -> tuple[SampleRatio, bool]:
     shares = [arm.share for arm in arms if arm.share is not None]
     assumed = len(shares) < len(arms) or not arms
     wanted = [1.0] * len(arms) if assumed else shares
-    return sample_ratio([arm.customers for arm in arms], wanted), assumed
+    # What was drawn is what the test is about: customers of one account come and go together.
+    drawn = [arm.customers if arm.accounts is None else arm.accounts for arm in arms]
+    return sample_ratio(drawn, wanted), assumed
 
 
 def _warnings(ratio: SampleRatio, assumed: bool) -> tuple[str, ...]:
@@ -228,6 +232,11 @@ def _warnings(ratio: SampleRatio, assumed: bool) -> tuple[str, ...]:
 
 def _notes(definitions: Definitions, run: ReportedRun, arms: tuple[Arm, ...]) -> list[str]:
     found = []
+    if run.accounts:
+        found.append(
+            f"Accounts were drawn, not customers: means are per customer, intervals rest on "
+            f"{sum(arm.accounts or 0 for arm in arms):,} accounts."
+        )
     if not any(arm.held_out and arm.customers for arm in arms):
         found.append(
             "Nobody was held out, so what the campaign caused cannot be known; "
