@@ -1,7 +1,8 @@
 """Writing messages: compiled skeletons against the plain way (EmailMessage per recipient), same words, same run.
 
 The plain way renders the same two templates with Jinja2's own sandbox, replaces links by a regular expression and lets
-the standard library build the message. Both sign no DKIM. CPU time of this process, best of three rounds.
+the standard library build the message. Both sign no DKIM. CPU time of this process, best of three rounds. The exit code
+is 1 where ours is not at least 15 times as fast.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tidings.clock import FixedClock
 from tidings.definitions.kinds.rules import Attribute, Attributes
 from tidings.templates.compile import compile_email
-from tidings.templates.email import MessageUrls, Recipient
+from tidings.templates.email import CompiledEmail, MessageUrls, Recipient
 
 QUICK = "--quick" in sys.argv
+TARGET = 15
 CLOCK = FixedClock(datetime(2027, 3, 2, 9, tzinfo=UTC))
 KEY = b"0123456789abcdef0123456789abcdef"
 PARAGRAPH = (
@@ -57,9 +59,9 @@ URLS = MessageUrls(
 )
 
 
-def ours() -> Callable[[int], bytes]:
-    """Return what writes message number n the compiled way."""
-    email = compile_email(
+def email() -> CompiledEmail:
+    """Return the two templates compiled."""
+    return compile_email(
         {
             "email.html": HTML.encode(),
             "email.txt": f"Subject: Spring for {{{{ full_name or 'you' }}}}\n\n{TEXT}".encode(),
@@ -75,21 +77,32 @@ def ours() -> Callable[[int], bytes]:
         clock=CLOCK,
     )
 
+
+def ours() -> Callable[[int], bytes]:
+    """Return what writes message number n the compiled way."""
+    compiled = email()
+
     def write(number: int) -> bytes:
         values = {"full_name": f"Anna {number}", "interests": ["garden", "tools"]}
-        return email.fill(Recipient(number, "k", f"c{number}@example.com", "en", values), URLS)
+        return compiled.fill(Recipient(number, "k", f"c{number}@example.com", "en", values), URLS)
 
     return write
 
 
 def plain() -> Callable[[int], bytes]:
     """Return what writes message number n the plain way."""
+    build = plain_message()
+    return lambda number: build(number).as_bytes()
+
+
+def plain_message() -> Callable[[int], EmailMessage]:
+    """Return what builds message number n the plain way."""
     env = ImmutableSandboxedEnvironment(autoescape=True)
     page = env.from_string(HTML)
     text = ImmutableSandboxedEnvironment().from_string(TEXT)
     link = re.compile(r'href="(https://shop\.example/[^"]*)"')
 
-    def write(number: int) -> bytes:
+    def build(number: int) -> EmailMessage:
         values = {
             "full_name": f"Anna {number}",
             "interests": ["garden", "tools"],
@@ -108,9 +121,9 @@ def plain() -> Callable[[int], bytes]:
         message.set_content(text.render(values))
         pixel = f'<img src="{URLS.pixel(number)}" width="1" height="1" alt=""></body>'
         message.add_alternative(html.replace("</body>", pixel), subtype="html")
-        return message.as_bytes()
+        return message
 
-    return write
+    return build
 
 
 def microseconds(write: Callable[[int], bytes], count: int) -> float:
@@ -124,7 +137,7 @@ def microseconds(write: Callable[[int], bytes], count: int) -> float:
     return best * 1e6
 
 
-def main() -> None:
+def main() -> int:
     """Measure both and print the ratio."""
     fast, slow = ours(), plain()
     figures = {
@@ -134,16 +147,18 @@ def main() -> None:
     }
     figures["messages_per_cpu_second"] = round(1e6 / figures["compiled_us"])
     figures["ratio"] = round(figures["plain_us"] / figures["compiled_us"], 1)
+    missed = figures["ratio"] < TARGET
     if "--json" in sys.argv:
         print(json.dumps(figures))
-        return
+        return int(missed)
     print(f"message of {figures['bytes']:,} bytes, CPU time a message")
     print(
         f"  compiled once, filled   {figures['compiled_us']:>9,.1f} us   {figures['messages_per_cpu_second']:,} a CPU-second"
     )
     print(f"  EmailMessage each time  {figures['plain_us']:>9,.1f} us")
-    print(f"  ratio {figures['ratio']} (target: at least 15)")
+    print(f"  ratio {figures['ratio']} (target: at least {TARGET})")
+    return int(missed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

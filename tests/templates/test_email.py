@@ -128,14 +128,14 @@ def test_an_unknown_value_falls_back_or_refuses_but_never_prints_none() -> None:
     ("expression", "values", "locale", "shown"),
     [
         ("{{ lifetime_value }}", {"lifetime_value": 123456}, "en", "€1,234.56"),
-        ("{{ lifetime_value }}", {"lifetime_value": -500}, "en", "−€5.00"),
+        ("{{ lifetime_value }}", {"lifetime_value": -500}, "en", "-€5.00"),
         ("{{ lifetime_value }}", {"lifetime_value": 123456}, "ru", "1\u00a0234,56\u00a0€"),
         ("{{ lifetime_value | money('SEK') }}", {"lifetime_value": 100}, "sv", "1,00\u00a0kr"),
         ("{{ last_order_at }}", {"last_order_at": "2027-03-02"}, "en", "2 March 2027"),
         ("{{ last_order_at }}", {"last_order_at": date(2027, 3, 2)}, "zh-TW", "2027年3月2日"),
-        ("{{ last_order_at }}", {"last_order_at": date(2027, 3, 2)}, "ru", "2 марта 2027 г."),
+        ("{{ last_order_at }}", {"last_order_at": date(2027, 3, 2)}, "ru", "2 марта 2027\u00a0г."),
         ('{{ last_order_at | date("day") }}', {"last_order_at": date(2027, 3, 2)}, "de", "2. März"),
-        ('{{ last_order_at | date("short") }}', {"last_order_at": date(2027, 3, 2)}, "zh-TW", "2027-03-02"),
+        ('{{ last_order_at | date("short") }}', {"last_order_at": date(2027, 3, 2)}, "zh-TW", "2027年3月2日"),
         # Microseconds and wall time: 23:30 UTC is the next day in Stockholm.
         ("{{ seen_at }}", {"seen_at": datetime(2027, 3, 1, 23, 30, tzinfo=UTC)}, "en", "2 March 2027"),
         ("{{ seen_at }}", {"seen_at": 1803943800000000}, "en", "2 March 2027"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from email import message_from_bytes
 from email.policy import default
@@ -81,7 +82,7 @@ def test_the_customers_locale_decides_and_can_be_overridden(
     facts = json.loads(capsys.readouterr().out)
     assert (facts["locale"], facts["subject"]) == ("zh-TW", "您的最愛，我們都留著")
     assert sorted(facts["fell_back"]) == ["full_name", "last_order_at", "member_level", "vip"]
-    names = {one.name for one in (workspace / ".tidings" / "previews").iterdir()}
+    names = {one.name for one in (workspace / ".tidings" / "previews").iterdir() if one.is_file()}
     assert names == {"spring_winback-C_2.html", "spring_winback-C_2.eml"}
     assert execute(["preview", "spring_winback", "--customer", "C/2 ..", "--locale", "ru", "--text"]) == 0
     assert capsys.readouterr().out.startswith("Здравствуйте!")
@@ -92,6 +93,51 @@ def test_a_customer_without_an_address_is_previewed_and_said_to_be_refused(
 ) -> None:
     assert execute(["preview", "spring_winback", "--customer", "C-3"]) == 0
     assert "this customer has no e-mail address and would be refused" in capsys.readouterr().out
+
+
+def test_a_customers_text_message_and_fax_are_shown_beside_the_mail(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_session() as session, session.store.durable("test") as connection:
+        columns = people.customers.c
+        connection.execute(
+            sa.update(people.customers).where(columns.key == "C-1").values(phone="+46701112233")
+        )
+    command = ["preview", "spring_winback", "--customer", "C-1", "--variant", "warm"]
+    assert execute([*command, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    text, fax = facts["legs"]
+    assert [(one["kind"], one["to"], one["refused"]) for one in facts["legs"]] == [
+        ("sms", "+46701112233", None),
+        ("fax", None, None),
+    ]
+    # The short link of a text stands for one as long as is sent, and nobody can follow it.
+    assert "We kept your favourites" in text["text"] and "/s/k3Qv9ZrT1mW8bYc5Lp2NxA" in text["text"]
+    assert "segment" in text["facts"][0] and "1 page" in fax["facts"][0]
+    assert {Path(one).suffix for one in fax["files"]} == {".tif", ".png"}
+    assert all(Path(one).is_file() for leg in facts["legs"] for one in leg["files"])
+    assert (facts["plan"], facts["gaps"], facts["unworded"]) == (None, [], [])
+    assert execute(command) == 0
+    said = capsys.readouterr().out
+    assert "sms (sms)" in said and "To         +46701112233" in said
+    assert "fax (fax)" in said and "nobody: this customer has no such number" in said
+
+
+def test_a_campaign_without_mail_is_previewed_too(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = workspace / "campaigns" / "spring_winback.yaml"
+    path.write_text(re.sub(r"(?m)^via: .*$", "via: sms", path.read_text()))
+    text = workspace / "templates" / "spring_winback" / "sms.en.txt"
+    text.write_text(text.read_text().rstrip() + " {{ member_level }}\n")
+    assert execute(["preview", "spring_winback", "--customer", "C-1", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert "subject" not in facts
+    assert [(one["channel"], one["refused"]) for one in facts["legs"]] == [
+        ("sms", 'member_level is unknown, and the template gives no other words (… or "friend")')
+    ]
+    assert execute(["preview", "spring_winback", "--customer", "C-1", "--text", "--locale", "ru"]) == 0
+    assert "Nordic Garden" in capsys.readouterr().out
 
 
 def test_out_writes_where_it_is_told(workspace: Path) -> None:
@@ -110,7 +156,6 @@ def test_out_writes_where_it_is_told(workspace: Path) -> None:
         (["spring_winbak", "--customer", "C-1"], 2, 'did you mean "spring_winback"?'),
         (["spring_winback", "--customer", "C-9"], 2, 'there is no customer with the key "C-9"'),
         (["spring_winback", "--customer", "C-1", "--variant", "cold"], 2, "there are: warm, direct"),
-        (["spring_winback"], 2, "--customer"),
         (["spring_winback", "--customer", "C-1", "--out", "/proc/nowhere/x.html"], 1, "cannot be written to"),
     ],
 )

@@ -10,9 +10,9 @@ from tidings.definitions.kinds.campaign import Campaign, Variant
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.workspace import Definitions
 from tidings.errors import UsageError
-from tidings.templates.compile import compile_email
 from tidings.templates.email import CompiledEmail
 from tidings.templates.mime import name_and_address
+from tidings.templates.spec import EmailSpec
 
 
 def email_channel(definitions: Definitions, campaign: Campaign) -> Channel:
@@ -55,6 +55,31 @@ def campaign_email(
     `sources`: the files of templates/SEND by name (`sources.read_sources`, or the artifacts of a run). `salt`
     makes the Message-ID one of this run. `locale` "" means the workspace's.
     """
+    spec = campaign_spec(
+        definitions,
+        campaign_id,
+        sources=sources,
+        locale=locale,
+        salt=salt,
+        variant=variant,
+        channel=channel,
+        tracked=tracked,
+    )
+    return spec.compile(clock)
+
+
+def campaign_spec(
+    definitions: Definitions,
+    campaign_id: str,
+    *,
+    sources: Mapping[str, bytes],
+    locale: str,
+    salt: str,
+    variant: str | None = None,
+    channel: Channel | None = None,
+    tracked: bool = True,
+) -> EmailSpec:
+    """Return what the e-mail of a campaign is compiled from: for `BatchRenderer`, which compiles it in its process."""
     campaign = definitions.campaigns[campaign_id]
     bound = channel or email_channel(definitions, campaign)
     wording = variant_of(campaign, variant)
@@ -65,15 +90,13 @@ def campaign_email(
     list_id = (
         f"{campaign.purpose}.{domain}" if re.fullmatch(r"[A-Za-z0-9._-]+", campaign.purpose + domain) else ""
     )
-    texts = (
-        {name: text if isinstance(text, str) else dict(text) for name, text in wording.say} if wording else {}
-    )
-    return compile_email(
-        sources,
+    said = wording.say if wording else campaign.say
+    return EmailSpec(
+        sources=sources,
         folder=f"templates/{campaign.send}",
         locale=locale or workspace.locale,
         fallback_locale=workspace.locale,
-        texts=texts,
+        texts={name: text if isinstance(text, str) else dict(text) for name, text in said},
         texts_path=campaign.path,
         attributes=definitions.attributes,
         sender=bound.sender,
@@ -82,8 +105,9 @@ def campaign_email(
         postal_address=workspace.postal_address,
         message_class=purpose.message_class if purpose else "marketing",
         zone=workspace.zone,
+        grouped=campaign.group == "account",
         tracked=tracked,
         list_id=list_id,
         salt=salt,
-        clock=clock,
+        public_url=workspace.public_url,
     )

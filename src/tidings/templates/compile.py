@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from typing import Any
+from dataclasses import replace
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
-
-from jinja2 import nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tidings.clock import Clock
 from tidings.definitions.kinds.rules import Attributes
 from tidings.errors import Position, Problem
-from tidings.templates import markup, mime, sandbox
-from tidings.templates.email import CompiledEmail, Headers, MessageUrls, Part, Recipient
+from tidings.templates import group, markup, mime
+from tidings.templates.compiler import Compiler, SayText, sample
+from tidings.templates.email import CompiledEmail, Headers, MessageUrls, Recipient
+from tidings.templates.images import Pictures
 from tidings.templates.lint import ONE_CLICK_CLASSES, lint
-from tidings.templates.sources import Message, TemplateErrors, Text, choose, nearest_locale
+from tidings.templates.plaintext import text_source
+from tidings.templates.salutations import greeting_locale
+from tidings.templates.sources import Message, TemplateErrors, Text, choose, spoken
 from tidings.templates.values import RenderError, reader
 
-# What the engine provides beside attributes and the texts of `say`.
-PROVIDED = ("unsubscribe_url", "postal_address", "sender_name", "key", "email", "locale")
-
-_HIDDEN = (
-    '<div style="display:none;overflow:hidden;line-height:1px;max-height:0;max-width:0;opacity:0">{}'
-    # Keeps mail programs from showing the body's first words after a short preheader.
-    "&#847;&zwnj;&nbsp;&#8199;&shy;</div>"
-)
-_SAMPLES: dict[str, Any] = {
-    "text": "Anna",
-    "number": 3,
-    "money": 123456,
-    "date": date(2027, 3, 2),
-    "instant": datetime(2027, 3, 2, 9, tzinfo=UTC),
-    "flag": True,
-    "list": ["garden", "tools"],
-}
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-
-SayText = str | Mapping[str, str]
 
 
 def compile_email(
@@ -59,26 +41,41 @@ def compile_email(
     postal_address: str = "",
     message_class: str = "marketing",
     zone: str = "UTC",
+    grouped: bool = False,
     tracked: bool = True,
     list_id: str = "",
     unsubscribe_mailto: str = "",
     feedback_id: str = "",
+    public_url: str = "http://127.0.0.1:8200",
 ) -> CompiledEmail:
     """Return a checked message for one locale and one set of `say` texts; TemplateErrors with all problems.
 
     `sources`: bytes by file name, of one folder under templates/ (`folder` is its path, for problems). `texts`: a
     text for everybody or one per locale, written in the file `texts_path`. `sender`, `reply_to`: `Name <address>`, written in `sender_path`. `salt` is the run's part of
-    the Message-ID (letters, digits, `._-`). `message_class` decides which rules of bulk mail hold. Without
-    `tracked` links stay as written and there is no pixel.
+    the Message-ID (letters, digits, `._-`). `message_class` decides which rules of bulk mail hold. A
+    `grouped` message stands for all customers of an account, and may name `group`. Without `tracked` links stay as written and there is no pixel. `public_url` is where the pictures in images/ are served.
     """
     message = choose(sources, folder=folder, locale=locale, fallback=fallback_locale)
-    language = message.locale.replace("_", "-").split("-")[0].casefold()
-    compiler = _Compiler(texts_path or folder, attributes, language)
+    compiler = Compiler(texts_path or folder, attributes, spoken(locale, message.locale), grouped=grouped)
     strange = compiler.say(texts, locale, fallback_locale, message.locale)
     book = markup.LinkBook()
-    parts = compiler.parts(message, book, tracked=tracked)
+    pictures = Pictures(sources, folder, public_url)
+    if message.derived:
+        assert message.html is not None
+        message = replace(message, text=Text(message.html.path, text_source(message.html.source)))
+    parts = compiler.parts(message, book, tracked=tracked, pictures=pictures)
     used = {part.name: set(part.used) for part in parts.values()}
-    problems = lint(message, used, message_class=message_class, postal_address=postal_address)
+    problems = lint(
+        message,
+        used,
+        message_class=message_class,
+        postal_address=postal_address,
+        ours=(urlsplit(public_url).hostname or "", mime.name_and_address(sender)[1].rpartition("@")[2]),
+        personal={one.name for one in attributes.attributes if one.personal != "keep"} | {"email"},
+        pictures=pictures,
+        subject=compiler.written(message.subject.source),
+        greets=compiler.greets,
+    )
     headers, sender_name = _headers(
         sender=sender,
         sender_path=sender_path,
@@ -97,6 +94,7 @@ def compile_email(
     try:
         compiled = CompiledEmail(
             locale=message.locale,
+            greeting=greeting_locale(locale, message.locale),
             subject=parts["subject"],
             preheader=parts.get("preheader"),
             text=parts["text"],
@@ -113,125 +111,6 @@ def compile_email(
         raise TemplateErrors([message.subject.problem("TPL08", f"the subject {error.reason}", 0)]) from error
     compiled.required = _rehearse(compiled, attributes, message)
     return compiled
-
-
-class _Compiler:
-    """Compiles the parts of one message in one locale."""
-
-    def __init__(self, words_path: str, attributes: Attributes, language: str) -> None:
-        self.words_path = words_path
-        self.types = {one.name: one.type for one in attributes.attributes} | dict.fromkeys(PROVIDED, "text")
-        self.currencies = {
-            one.name: one.currency or "" for one in attributes.attributes if one.type == "money"
-        }
-        self.html = sandbox.environment(language, html=True)
-        self.plain = sandbox.environment(language, html=False)
-        self.texts: dict[str, str] = {}
-
-    def say(self, texts: Mapping[str, SayText], locale: str, fallback: str, files: str) -> list[Problem]:
-        """Choose the words of the variant for the locale; they may hold values, and are checked as templates.
-
-        Returns warnings for words in another language than the files (of locale `files`).
-        """
-        problems, warnings = [], []
-        for name, text in texts.items():
-            chosen: str | None = text if isinstance(text, str) else None
-            if not isinstance(text, str):
-                best = nearest_locale(locale, text, fallback)
-                chosen = None if best is None else text[best]
-                if best and nearest_locale(files, [best], "") is None:
-                    sentence = (
-                        f'"{name}" of `say` has no text for locale {files}, so it stands there in {best}'
-                    )
-                    warnings.append(Problem("TPL17", sentence, Position(self.words_path), "", "warning"))
-            at = Position(self.words_path)
-            if chosen is None:
-                sentence = f'"{name}" of `say` has no text for locale {locale} or {fallback}'
-                problems.append(Problem("TPL15", sentence, at, "add one to the variant"))
-            elif name in self.types:
-                sentence = (
-                    f'"{name}" of `say` is already the name of an attribute or of a value of the engine'
-                )
-                problems.append(Problem("TPL16", sentence, at, "use another word"))
-            else:
-                self.texts[name] = chosen
-        if problems:
-            raise TemplateErrors(problems)
-        return warnings
-
-    def parts(self, message: Message, book: markup.LinkBook, *, tracked: bool) -> dict[str, Part]:
-        """Return the compiled parts by name; TemplateErrors with the problems of all of them."""
-        problems: list[Problem] = []
-        sources: dict[str, tuple[Text, str]] = {"subject": (message.subject, message.subject.source)}
-        if message.preheader and message.preheader.source:
-            sources["preheader"] = (message.preheader, message.preheader.source)
-        if message.html:
-            preheader = message.preheader.source if message.preheader else ""
-            hidden = _HIDDEN.format(markup.escaped_source(preheader)) if preheader else ""
-            slotted, found = markup.html_slots(message.html, book, tracked=tracked, preheader=hidden)
-            sources["html"] = (message.html, slotted)
-            problems += found
-        slotted, found = markup.text_slots(message.text, book, tracked=tracked)
-        sources["text"] = (message.text, slotted)
-        problems += found
-        made: dict[str, Part] = {}
-        for name, (text, source) in sources.items():
-            try:
-                made[name] = self._part(name, source)
-            except sandbox.Refused as refused:
-                problems.append(sandbox.as_problem(text, refused))
-        if problems:
-            raise TemplateErrors(_once(problems))
-        return made
-
-    def _part(self, name: str, source: str) -> Part:
-        env = self.html if name == "html" else self.plain
-        checker = sandbox.Checker(self.types, self.currencies, {})
-        checker.texts = {key: self._words(env, key, text, checker) for key, text in self.texts.items()}
-        checker.used.clear()
-        tree = sandbox.parse(env, markup.keep_line_ends(source), checker)
-        for key, text in self.texts.items():
-            # Names inside the words of `say` count where the words are used.
-            if re.search(rf"(?<!\w){re.escape(key)}(?!\w)", source):
-                checker.used |= self._names(env, text)
-        return Part(name, sandbox.compile_tree(env, tree), frozenset(checker.used))
-
-    def _words(
-        self, env: ImmutableSandboxedEnvironment, name: str, text: str, outer: sandbox.Checker
-    ) -> list[nodes.Expr]:
-        checker = sandbox.Checker(self.types, self.currencies, {})
-        try:
-            tree = sandbox.parse(env, text, checker)
-        except sandbox.Refused as refused:
-            at = Position(self.words_path)
-            raise TemplateErrors(
-                [Problem(refused.code, f'"{name}" of `say`: {refused.message}', at, refused.hint)]
-            ) from None
-        words: list[nodes.Expr] = []
-        for part in tree.body:
-            if not isinstance(part, nodes.Output):
-                at = Position(self.words_path)
-                sentence = f'"{name}" of `say` may hold values {{{{ … }}}} but no {{% … %}}'
-                raise TemplateErrors(
-                    [Problem("TPL11", sentence, at, "write two texts, or an if-else inside {{ }}")]
-                )
-            # Written words are text, never HTML: as constants they are escaped like any value.
-            words += [
-                nodes.Const(one.data, lineno=1) if isinstance(one, nodes.TemplateData) else one
-                for one in part.nodes
-            ]
-        outer.used |= checker.used
-        return words or [nodes.Const("", lineno=1)]
-
-    def _names(self, env: ImmutableSandboxedEnvironment, text: str) -> set[str]:
-        return {node.name for node in env.parse(text).find_all(nodes.Name)} & set(self.types)
-
-
-def _once(problems: list[Problem]) -> list[Problem]:
-    seen: dict[tuple[str, Position], Problem] = {}
-    for problem in problems:
-        seen.setdefault((problem.code, problem.at), problem)
-    return list(seen.values())
 
 
 def _headers(
@@ -274,6 +153,8 @@ def _headers(
         one_click=one_click,
         unsubscribe_mailto=mailto.encode(),
         feedback_id=feedback_id.encode(),
+        sender_shown=f"{name} <{address}>" if name else address,
+        reply_shown=reply_to.strip(),
     )
     return made, name or address
 
@@ -288,7 +169,9 @@ def _rehearse(compiled: CompiledEmail, attributes: Attributes, message: Message)
         pixel=lambda _: "https://example.com/o.gif",
         unsubscribe=lambda _: "https://example.com/u",
     )
-    samples = {one.name: _sample(one.type, one.values) for one in attributes.attributes}
+    samples = {one.name: sample(one.type, one.values) for one in attributes.attributes}
+    if compiled.group_variables is not None:
+        samples[group.NAME] = group.samples(compiled.group_variables, samples)
     flags = {one.name: False for one in attributes.attributes if one.type == "flag"}
     required = set()
     for given in (samples, samples | flags):
@@ -306,9 +189,3 @@ def _rehearse(compiled: CompiledEmail, attributes: Attributes, message: Message)
                 sentence = f"cannot be rendered for anybody: {error.field} {error.reason}"
                 raise TemplateErrors([text.problem("TPL14", sentence, 0)]) from error
     return frozenset(required)
-
-
-def _sample(kind: str, values: tuple[str, ...]) -> Any:
-    if values:
-        return list(values[:2]) if kind == "list" else values[0]
-    return _SAMPLES.get(kind, "Anna")

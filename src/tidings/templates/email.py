@@ -6,31 +6,39 @@ returns the bytes of a whole message or raises RenderError for that one recipien
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape, unescape
 from typing import Any
 
-from jinja2.environment import Template
-
 from tidings.clock import Clock
 from tidings.errors import Problem
 from tidings.templates import mime
+from tidings.templates.chains import Others
+from tidings.templates.group import group_reader
+from tidings.templates.part import MAX_PART, Part
+from tidings.templates.parts import Parts
+from tidings.templates.salutations import salutation_for, salutation_names
 from tidings.templates.values import MARK, MARK_URL, Missing, RenderError, clean, forbidden_in_header
 
-MAX_PART = 256 * 1024
+MAX_ENCODED = MAX_PART * 2
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Who a message is for; `variables` holds the stored values of the attributes that the message names."""
+    """Who a message is for; `variables` holds the stored values of the attributes that the message names.
+
+    `reference` is our name for the message, which reports of mail servers return; empty where nothing is sent.
+    """
 
     message_id: int
     key: str
     address: str
     locale: str
     variables: Mapping[str, Any]
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,41 +77,27 @@ class Headers:
     one_click: bool = False
     unsubscribe_mailto: bytes = b""
     feedback_id: bytes = b""
+    sender_shown: str = ""
+    reply_shown: str = ""
 
 
-class Part:
-    """One compiled part; rendering stops at the output cap."""
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What the templates made for one recipient: `text` and `html` still hold the slots of their links."""
 
-    __slots__ = ("_context", "_root", "name", "used")
-
-    def __init__(self, name: str, template: Template, used: frozenset[str]) -> None:
-        self.name = name
-        self.used = used
-        self._root = template.root_render_func
-        self._context = template.new_context
-
-    def render(self, values: dict[str, Any]) -> str:
-        """Return the part for one recipient's values; RenderError when it grows over 256 KB."""
-        pieces: list[str] = []
-        size = 0
-        for piece in self._root(self._context(values, shared=True)):
-            size += len(piece)
-            if size > MAX_PART:
-                raise RenderError(self.name, f"grows over {MAX_PART // 1024} KB")
-            pieces.append(piece)
-        return "".join(pieces)
-
-
-_TEXT_HEAD = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-_HTML_HEAD = b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    subject: str
+    text: str
+    html: str | None
 
 
 class CompiledEmail:
     """A checked message of one variant and locale.
 
     `variables`: names of customer attributes it reads. `required`: those of them without another text, so that a
-    customer without the value is refused. `links`: the URLs by position. `locale`: of the files used.
-    `warnings`: what a person should look at.
+    customer without the value is refused. `named`: those that the files name themselves; `greeted_by`: those that
+    `{{ salutation }}` is made from, in the locale `greeting`. `others`: the words that stand where values are unknown.
+    `links`: the URLs by position. `locale`: of the files used.
+    `nested`: it has a loop in a loop (see `tidings.templates.worker`). `warnings`: what a person should look at.
     """
 
     def __init__(
@@ -121,15 +115,29 @@ class CompiledEmail:
         slots: tuple[tuple[int, str], ...],
         clock: Clock,
         warnings: tuple[Problem, ...] = (),
+        greeting: str = "",
     ) -> None:
         self.locale = locale
+        self.greeting = greeting or locale
         self.links = links
         self.warnings = warnings
         self.required: frozenset[str] = frozenset()
         self._parts = [part for part in (subject, preheader, text, html) if part is not None]
         self._subject, self._preheader, self._text, self._html = subject, preheader, text, html
         used = frozenset[str]().union(*(part.used for part in self._parts))
-        self.variables = used & frozenset(readers)
+        # Two lists of 200 entries make 40,000 rounds: such a message is better written in a process that can be stopped.
+        self.nested = any(part.loops > 1 for part in self._parts)
+        self._greets = "salutation" in used and "salutation" not in readers
+        self.greeted_by = salutation_names(readers) if self._greets else ()
+        self.variables = (used & frozenset(readers)) | frozenset(self.greeted_by)
+        self.named = used & frozenset(readers)
+        self.others = frozenset[Others]().union(*(part.others for part in self._parts))
+        self._subject_names = subject.used & self.variables
+        if "salutation" in subject.used:
+            self._subject_names |= frozenset(self.greeted_by)
+        self._group = group_reader(
+            used, frozenset[str]().union(*(part.members for part in self._parts)), readers
+        )
         self._readers = [(name, readers[name], Missing(name)) for name in sorted(self.variables)]
         self._fixed = dict(fixed)
         self._unsubscribes = "unsubscribe_url" in used
@@ -141,7 +149,13 @@ class CompiledEmail:
         self._boundary = f"=_t{digest}".encode()
         self._lead = b"From: " + headers.sender + b"\r\nTo: "
         self._tail = self._closing_headers()
-        self._fixed_subject = None if subject.used else mime.subject_value(subject.render(self._fixed))
+        self._plain_subject = "" if subject.used else subject.render(self._fixed)
+        self._fixed_subject = None if subject.used else mime.subject_value(self._plain_subject)
+
+    @property
+    def group_variables(self) -> frozenset[str] | None:
+        """Return the names of the values that it reads of every member of the account; None for a message without `group`."""
+        return None if self._group is None else self._group.names
 
     def _closing_headers(self) -> bytes:
         lines = []
@@ -165,64 +179,122 @@ class CompiledEmail:
         Raises RenderError, and nothing else, when this recipient's message cannot be written.
         """
         try:
-            return self._fill(recipient, urls)
+            unsubscribe = self.unsubscribe_of(recipient, urls)
+            return self._mime(recipient, self._rendered(recipient, unsubscribe), urls, unsubscribe)
         except RenderError:
             raise
         except Exception as error:
-            # A poisoned row must cost its own message only, whatever it provokes in a library.
-            raise RenderError("message", f"cannot be rendered: {error}"[:300]) from error
+            raise _as_refusal(error) from error
+
+    def fill_parts(self, recipient: Recipient, urls: MessageUrls) -> Parts:
+        """Return the message as fields, with the same words, links and headers as `fill`; raises RenderError."""
+        with _refusing():
+            unsubscribe = self.unsubscribe_of(recipient, urls)
+            return self._fields(recipient, self._rendered(recipient, unsubscribe), urls, unsubscribe)
+
+    def render(self, recipient: Recipient, unsubscribe: str) -> Rendered:
+        """Return what the templates make for one recipient; the one step whose cost depends on the template.
+
+        `unsubscribe` is what `unsubscribe_of` returns. Raises RenderError.
+        """
+        with _refusing():
+            return self._rendered(recipient, unsubscribe)
+
+    def finish(self, recipient: Recipient, rendered: Rendered, urls: MessageUrls) -> bytes:
+        """Return the whole message from what `render` made, here or in another process; raises RenderError."""
+        with _refusing():
+            return self._mime(recipient, rendered, urls, self.unsubscribe_of(recipient, urls))
+
+    def finish_parts(self, recipient: Recipient, rendered: Rendered, urls: MessageUrls) -> Parts:
+        """Return the fields from what `render` made, here or in another process; raises RenderError."""
+        with _refusing():
+            return self._fields(recipient, rendered, urls, self.unsubscribe_of(recipient, urls))
 
     def show(self, recipient: Recipient, urls: MessageUrls) -> Shown:
         """Return subject, text and HTML of one recipient for proof-reading; raises RenderError as `fill` does."""
-        try:
-            values, unsubscribe = self._values(recipient, urls)
-            del unsubscribe
+        with _refusing():
+            values = self._values(recipient, self.unsubscribe_of(recipient, urls))
             subject = self._subject_text(recipient, values)
             mime.subject_value(subject)
             preheader = "" if self._preheader is None else self._preheader.render(values)
-            text, html = self._bodies(recipient.message_id, values, urls)
-        except RenderError:
-            raise
-        except Exception as error:
-            raise RenderError("message", f"cannot be rendered: {error}"[:300]) from error
+            html = None if self._html is None else self._html.render(values)
+            rendered = Rendered(subject, self._text.render(values), html)
+            text, html = self._bodies(recipient.message_id, rendered, urls)
         fell_back = tuple(name for name, _, _ in self._readers if isinstance(values[name], Missing))
         return Shown(subject.strip(), preheader, text, html, fell_back)
 
-    def _fill(self, recipient: Recipient, urls: MessageUrls) -> bytes:
-        values, unsubscribe = self._values(recipient, urls)
+    def unsubscribe_of(self, recipient: Recipient, urls: MessageUrls) -> str:
+        """Return the address to unsubscribe, or the empty text where this message needs none."""
+        needed = self._unsubscribes or self._headers.one_click
+        return urls.unsubscribe(recipient.message_id) if needed else ""
+
+    def _rendered(self, recipient: Recipient, unsubscribe: str) -> Rendered:
+        values = self._values(recipient, unsubscribe)
+        subject = "" if self._fixed_subject else self._subject_text(recipient, values)
+        html = None if self._html is None else self._html.render(values)
+        return Rendered(subject, self._text.render(values), html)
+
+    def _mime(self, recipient: Recipient, rendered: Rendered, urls: MessageUrls, unsubscribe: str) -> bytes:
         address = mime.ascii_address(recipient.address).encode()
-        subject = self._fixed_subject or mime.subject_value(self._subject_text(recipient, values))
-        text, html = self._bodies(recipient.message_id, values, urls)
+        subject = self._fixed_subject or mime.subject_value(rendered.subject)
+        text, html = self._bodies(recipient.message_id, rendered, urls)
         headers = self._headers
         reference = f"<m{recipient.message_id}.{headers.salt}@{headers.domain}>".encode()
         pieces = [self._lead, address, b"\r\nSubject: ", subject, b"\r\nDate: ", self._date_now()]
         pieces += [b"\r\nMessage-ID: ", reference]
+        if recipient.reference:
+            pieces += [b"\r\nX-Tidings-Reference: ", recipient.reference.encode("ascii")]
         if headers.one_click:
             where = b"<" + mime.header_url(unsubscribe, "unsubscribe_url") + b">"
             if headers.unsubscribe_mailto:
                 where += b",\r\n <mailto:" + headers.unsubscribe_mailto + b">"
             pieces += [b"\r\nList-Unsubscribe: ", where]
-        pieces += [self._tail, _TEXT_HEAD, _body(text, "text")]
+        pieces += [self._tail, _part(b"plain", text, "text")]
         if html is not None:
             between = b"\r\n--" + self._boundary
-            pieces += [between, b"\r\n", _HTML_HEAD, _body(html, "html"), between, b"--\r\n"]
+            pieces += [between, b"\r\n", _part(b"html", html, "html"), between, b"--\r\n"]
+        elif not pieces[-1].endswith(b"\r\n"):
+            pieces.append(b"\r\n")
         return b"".join(pieces)
 
-    def _values(self, recipient: Recipient, urls: MessageUrls) -> tuple[dict[str, Any], str]:
+    def _fields(self, recipient: Recipient, rendered: Rendered, urls: MessageUrls, unsubscribe: str) -> Parts:
+        mime.ascii_address(recipient.address)
+        subject = self._plain_subject if self._fixed_subject else rendered.subject
+        mime.subject_value(subject)
+        text, html = self._bodies(recipient.message_id, rendered, urls)
+        for name, body in (("text", text), ("html", html or "")):
+            if len(body.encode()) > MAX_ENCODED // 4 * 3:
+                raise RenderError(name, f"grows over {MAX_PART // 1024} KB")
+        headers = self._headers
+        lines: list[tuple[str, str]] = []
+        if headers.one_click:
+            where = "<" + mime.header_url(unsubscribe, "unsubscribe_url").decode() + ">"
+            if headers.unsubscribe_mailto:
+                where += f", <mailto:{headers.unsubscribe_mailto.decode()}>"
+            lines += [("List-Unsubscribe", where), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
+        if headers.list_id:
+            lines.append(("List-Id", f"<{headers.list_id.decode()}>"))
+        if headers.feedback_id:
+            lines.append(("Feedback-ID", headers.feedback_id.decode()))
+        return Parts(headers.sender_shown, subject.strip(), text, html, headers.reply_shown, tuple(lines))
+
+    def _values(self, recipient: Recipient, unsubscribe: str) -> dict[str, Any]:
         values: dict[str, Any] = dict(self._fixed)
         given = recipient.variables
         for name, read, missing in self._readers:
             raw = given.get(name)
-            values[name] = missing if raw is None or raw == "" else read(raw)
+            values[name] = missing if raw is None or (type(raw) is str and not raw) else read(raw)
+        if self._group is not None:
+            values["group"] = self._group(given.get("group"))
         values["key"], values["email"] = clean(recipient.key), clean(recipient.address)
         values["locale"] = clean(recipient.locale)
-        unsubscribe = ""
-        if self._unsubscribes or self._headers.one_click:
-            unsubscribe = values["unsubscribe_url"] = urls.unsubscribe(recipient.message_id)
-        return values, unsubscribe
+        values["unsubscribe_url"] = unsubscribe
+        if self._greets:
+            values["salutation"] = salutation_for(self.greeting, values)
+        return values
 
     def _subject_text(self, recipient: Recipient, values: dict[str, Any]) -> str:
-        for name in self._subject.used & self.variables:
+        for name in self._subject_names:
             # Bodies drop such signs; in a header they are an attack or dirt, and somebody should see it.
             raw = recipient.variables.get(name)
             for text in [raw] if isinstance(raw, str) else raw if isinstance(raw, list | tuple) else []:
@@ -231,12 +303,12 @@ class CompiledEmail:
                     raise RenderError(name, f"holds the sign {sign}, which may not stand in a subject")
         return self._subject.render(values)
 
-    def _bodies(self, message_id: int, values: dict[str, Any], urls: MessageUrls) -> tuple[str, str | None]:
+    def _bodies(self, message_id: int, rendered: Rendered, urls: MessageUrls) -> tuple[str, str | None]:
         minted: dict[tuple[int, str], str] = {}
-        html = None
-        if self._html is not None:
-            html = self._place(self._html.render(values), message_id, urls, minted, html=True)
-        return self._place(self._text.render(values), message_id, urls, minted, html=False), html
+        html = rendered.html
+        if html is not None:
+            html = self._place(html, message_id, urls, minted, html=True)
+        return self._place(rendered.text, message_id, urls, minted, html=False), html
 
     def _place(
         self,
@@ -266,7 +338,7 @@ class CompiledEmail:
             url = minted.get(slot)
             if url is None:
                 url = minted[slot] = urls.click(message_id, *slot)
-            chunks[index] = escape(url) if html else url
+            chunks[index] = _escaped(url) if html else url
         return "".join(chunks)
 
     def _date_now(self) -> bytes:
@@ -278,8 +350,28 @@ class CompiledEmail:
         return kept[1]
 
 
-def _body(text: str, name: str) -> bytes:
-    encoded = mime.base64_body(text)
-    if len(encoded) > MAX_PART * 2:
+def _escaped(url: str) -> str:
+    # Few have anything to escape, and asking for it is cheaper than five replacements.
+    return escape(url) if "&" in url or '"' in url or "'" in url or "<" in url or ">" in url else url
+
+
+def _part(kind: bytes, text: str, name: str) -> bytes:
+    encoded = mime.body_part(kind, text)
+    if len(encoded) > MAX_ENCODED:
         raise RenderError(name, f"grows over {MAX_PART // 1024} KB")
     return encoded
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Let nothing out but RenderError: a poisoned row costs its own message only, whatever it provokes in a library."""
+    try:
+        yield
+    except RenderError:
+        raise
+    except Exception as error:
+        raise _as_refusal(error) from error
+
+
+def _as_refusal(error: Exception) -> RenderError:
+    return RenderError("message", f"cannot be rendered: {str(error) or type(error).__name__}"[:300])

@@ -2,88 +2,102 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tidings.definitions.money import exponent
 from tidings.templates.values import Missing, RenderError
 
-_NBSP = "\u00a0"
-# Group and decimal separators by language, after the Unicode CLDR number symbols; others read as English.
-_SEPARATORS = {
-    "de": (".", ","),
-    "es": (".", ","),
-    "it": (".", ","),
-    "nl": (".", ","),
-    "pt": (".", ","),
-    "fr": ("\u202f", ","),
-    "da": (".", ","),
-    "fi": (_NBSP, ","),
-    "nb": (_NBSP, ","),
-    "pl": (_NBSP, ","),
-    "ru": (_NBSP, ","),
-    "sv": (_NBSP, ","),
-    "uk": (_NBSP, ","),
-}
-_SIGNS = {
-    "EUR": "€",
-    "USD": "$",
-    "GBP": "£",
-    "RUB": "₽",
-    "TWD": "NT$",
-    "CNY": "¥",
-    "JPY": "¥",
-    "SEK": "kr",
-    "PLN": "zł",
-}
-_MONTHS = {
-    "en": "January February March April May June July August September October November December",
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
-    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-    "sv": "januari februari mars april maj juni juli augusti september oktober november december",
-    "ru": "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
-}
-_LONG = {"de": "{d}. {m} {y}", "ru": "{d} {m} {y} г."}
-_DAY = {"de": "{d}. {m}"}
-_EAST_ASIAN = ("zh", "ja")
+if TYPE_CHECKING:
+    from babel import Locale
+
 MAX_LITERAL = 2000
+# What plain `en` and `zh` mean where no region is given: English as it is written between countries, simplified Chinese.
+_REGIONS = {"en": "en_001", "zh": "zh_Hans_CN", "no": "nb"}
+_SCRIPTS = {
+    "zh_tw": "zh_Hant_TW",
+    "zh_hk": "zh_Hant_HK",
+    "zh_mo": "zh_Hant_MO",
+    "zh_cn": "zh_Hans_CN",
+    "zh_sg": "zh_Hans_SG",
+}
+# In Taiwan's own locale the Unicode data gives a bare $, which readers of foreign shops take for US dollars.
+_OWN_SIGNS = {("zh_Hant_TW", "TWD"): "NT$"}
+_STYLES = ("long", "day", "short")
 
 
-def number_text(value: Decimal, places: int, language: str) -> str:
-    """Return a number with the separators of a language and that many decimal places, half to even."""
-    group, point = _SEPARATORS.get(language, (",", "."))
-    plain = f"{value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN):,f}"
-    return plain.replace(",", "\x00").replace(".", point).replace("\x00", group)
+@lru_cache(maxsize=64)
+def cldr_locale(locale: str) -> Locale:
+    """Return the locale of the Unicode CLDR whose ways of writing are used for `zh-TW`, `ru-RU`, `en`; English if unknown."""
+    from babel import Locale, UnknownLocaleError
+
+    wanted = locale.replace("-", "_")
+    wanted = _REGIONS.get(wanted.casefold(), _SCRIPTS.get(wanted.casefold(), wanted))
+    for name in (wanted, wanted.split("_")[0], "en_001"):
+        try:
+            return Locale.parse(name)
+        except (UnknownLocaleError, ValueError):
+            continue
+    raise AssertionError("the Unicode data has English")
 
 
-def money_text(value: Decimal, currency: str, language: str) -> str:
-    """Return an amount of major units as people of a language write it: `€1,234.50`, `1 234,50 €`."""
-    amount = number_text(abs(value), exponent(currency), language)
-    minus = "−" if value < 0 else ""
-    sign = _SIGNS.get(currency)
-    if sign is None or sign == "kr" or language in _SEPARATORS:
-        return f"{minus}{amount}{_NBSP}{sign or currency}"
-    return f"{minus}{sign}{amount}"
+def number_text(value: Decimal, places: int, locale: str) -> str:
+    """Return a number as people of a locale write it, with that many decimal places, half to even."""
+    from babel.numbers import format_decimal
+
+    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
+    known = cldr_locale(locale)
+    pattern = _places(str(known.decimal_formats[None].pattern), places)
+    return _shown(format_decimal(rounded, format=pattern, locale=known))
 
 
-def date_text(value: date, style: str, language: str) -> str:
-    """Return a date as `long` (2 March 2027), `day` (2 March) or `short` (2027-03-02)."""
-    if style not in ("long", "day", "short"):
+def money_text(value: Decimal, currency: str, locale: str) -> str:
+    """Return an amount of major units as people of a locale write it: `€1,234.50`, `1 234,50 €`.
+
+    Its places are those of the currency (ISO 4217); a currency without a sign in the locale is shown by its code.
+    """
+    from babel.numbers import format_currency, get_currency_symbol
+
+    known = cldr_locale(locale)
+    places = exponent(currency)
+    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
+    pattern = _places(str(known.currency_formats["standard"].pattern), places)
+    written = format_currency(rounded, currency, format=pattern, locale=known, currency_digits=False)
+    sign = _OWN_SIGNS.get((str(known), currency))
+    return _shown(written.replace(get_currency_symbol(currency, known), sign) if sign else written)
+
+
+def _places(pattern: str, places: int) -> str:
+    """Return a number pattern of the CLDR with exactly that many decimal places."""
+    return re.sub(r"(?<=0)(?:\.[0#]+)?(?![0#.,])", "." + "0" * places if places else "", pattern, count=1)
+
+
+@lru_cache(maxsize=8192)
+def _date_text(value: date, style: str, locale: str) -> str:
+    from babel.dates import format_date, format_skeleton
+
+    known = cldr_locale(locale)
+    if style == "day":
+        return _shown(format_skeleton("MMMMd", value, locale=known))
+    return _shown(format_date(value, "medium" if style == "short" else "long", locale=known))
+
+
+def date_text(value: date, style: str, locale: str) -> str:
+    """Return a date as `long` (2 March 2027), `day` (2 March) or `short` (2 Mar 2027)."""
+    if style not in _STYLES:
         raise ValueError(f'a date is shown "long", "day" or "short", not "{style}"')
-    if language in _EAST_ASIAN and style != "short":
-        return (
-            f"{value.year}年{value.month}月{value.day}日"
-            if style == "long"
-            else f"{value.month}月{value.day}日"
-        )
-    months = _MONTHS.get(language)
-    if style == "short" or months is None:
-        return value.isoformat()[:10]
-    pattern = _LONG.get(language, "{d} {m} {y}") if style == "long" else _DAY.get(language, "{d} {m}")
-    return pattern.format(d=value.day, m=months.split()[value.month - 1], y=value.year)
+    # Many customers share a day, few share an amount: only dates are remembered.
+    return _date_text(value.date() if isinstance(value, datetime) else value, style, locale)
+
+
+def _shown(text: str) -> str:
+    """Return text with the narrow no-break space as the ordinary one: old mail fonts show a box for the narrow."""
+    return text.replace("\u202f", "\u00a0")
 
 
 def _as_decimal(value: Any) -> Decimal:
@@ -157,8 +171,8 @@ FILTERS: dict[str, tuple[int, str]] = {
 }
 
 
-def filters(language: str) -> dict[str, Callable[..., Any]]:
-    """Return the allowed filters by name, bound to a language (`ru`, `zh`)."""
+def filters(locale: str) -> dict[str, Callable[..., Any]]:
+    """Return the allowed filters by name, bound to a locale (`ru`, `zh-TW`)."""
 
     def number(value: Any, places: int | None = None) -> str:
         exact = _as_decimal(value)
@@ -166,15 +180,15 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
             normal = exact.normalize()
             written = normal.as_tuple().exponent
             places = min(max(-written, 0), 6) if isinstance(written, int) else 0
-        return number_text(exact, min(max(int(places), 0), 6), language)
+        return number_text(exact, min(max(int(places), 0), 6), locale)
 
     def money(value: Any, currency: str) -> str:
-        return money_text(_as_decimal(value), str(currency), language)
+        return money_text(_as_decimal(value), str(currency), locale)
 
     def day(value: Any, style: str = "long") -> str:
         if not isinstance(value, date | datetime):
             raise RenderError("date", f"{str(value)[:40]!r} is not a date")
-        return date_text(value, style, language)
+        return date_text(value, style, locale)
 
     made: dict[str, Callable[..., Any]] = {
         "upper": _upper,

@@ -6,9 +6,9 @@ arithmetic, no assignment, no include, so the sandbox below is the second wall a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
 from jinja2.environment import Template
@@ -16,9 +16,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from tidings.errors import Problem
+from tidings.templates.chains import Others, others_in
 from tidings.templates.formats import FILTERS, MAX_LITERAL, filters
 from tidings.templates.sources import Text
-from tidings.templates.values import Missing
+from tidings.templates.values import MARK, MARK_URL, Missing
 
 TESTS = ("known", "unknown")
 _LOOP = ("index", "first", "last", "length")
@@ -65,8 +66,8 @@ class Refused(Exception):
         self.line, self.word, self.code, self.message, self.hint = line, word, code, message, hint
 
 
-def environment(language: str, *, html: bool) -> ImmutableSandboxedEnvironment:
-    """Return a sandboxed environment with the allowed filters and nothing else in reach."""
+def environment(locale: str, *, html: bool) -> ImmutableSandboxedEnvironment:
+    """Return a sandboxed environment with the allowed filters, bound to a locale, and nothing else in reach."""
     made = ImmutableSandboxedEnvironment(
         autoescape=html,
         undefined=StrictUndefined,
@@ -78,7 +79,7 @@ def environment(language: str, *, html: bool) -> ImmutableSandboxedEnvironment:
         auto_reload=False,
     )
     made.globals.clear()
-    made.filters = dict(filters(language))
+    made.filters = dict(filters(locale))
     made.tests = {
         "known": lambda value: not isinstance(value, Missing),
         "unknown": lambda value: isinstance(value, Missing),
@@ -90,7 +91,9 @@ class Checker(NodeTransformer):
     """Walks a syntax tree: refuses what is not allowed, puts in the texts of `say`, prints values by their type.
 
     `types` gives each name's type (an attribute type, or `text` for what the engine provides); `texts` the
-    words of the variant. `used` collects the names read.
+    words of the variant. `fields` are the values of one member of `group`, where the message has one; `members` collects
+    those that are read. `used` collects the names read, `deepest` says how many loops stand in one another, `others`
+    which values stand in for one another and the words at the end of each such row.
     """
 
     def __init__(
@@ -98,11 +101,18 @@ class Checker(NodeTransformer):
         types: Mapping[str, str],
         currencies: Mapping[str, str],
         texts: Mapping[str, list[nodes.Expr]],
+        fields: Collection[str] = (),
     ) -> None:
         self.types = dict(types)
         self.currencies = currencies
         self.texts = texts
+        self.fields = frozenset(fields)
         self.used: set[str] = set()
+        self.members: set[str] = set()
+        self.deepest = 0
+        self.others: set[Others] = set()
+        # Nobody reads what stands in the address of a link.
+        self._linked = False
         self._depth = 0
         self._loops: list[str] = []
 
@@ -124,6 +134,9 @@ class Checker(NodeTransformer):
         """Print each value as its type reads; put in the words of the variant, holes and all."""
         written: list[nodes.Expr] = []
         for one in node.nodes:
+            self._linked = _in_link(one, self._linked)
+            if not self._linked:
+                self.others |= set(others_in(one, {*self.types} - {*self._loops}))
             if isinstance(one, nodes.Name) and one.name in self.texts:
                 written += self.texts[one.name]
                 continue
@@ -151,7 +164,11 @@ class Checker(NodeTransformer):
         if name not in self.types:
             near = get_close_matches(name, [*self.types, *self.texts], n=1, cutoff=0.6)
             hint = f'did you mean "{near[0]}"?' if near else "attributes stand in config/attributes.yaml"
+            if name == "group":
+                hint = "write `group: one message an account` in the campaign"
             raise Refused(node.lineno, name, "TPL12", f'there is no attribute or text "{name}"', hint)
+        if self.types[name] == "member":
+            self._no_text(node, name, f'"{name}" is a customer', f"write {name}.key")
         self.used.add(name)
         return node
 
@@ -162,7 +179,18 @@ class Checker(NodeTransformer):
         return node
 
     def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
-        """Allow `loop.index`, `loop.first`, `loop.last` and `loop.length` inside a loop."""
+        """Allow `loop.index`, `loop.first`, `loop.last`, `loop.length`, and the values of a member of the group."""
+        if self._of_member(node):
+            assert isinstance(node.node, nodes.Name)
+            if node.attr not in self.fields:
+                near = get_close_matches(node.attr, self.fields, n=1, cutoff=0.6)
+                hint = f'did you mean "{near[0]}"?' if near else "attributes stand in config/attributes.yaml"
+                raise Refused(
+                    node.lineno, node.attr, "TPL12", f'there is no attribute "{node.attr[:40]}"', hint
+                )
+            self.members.add(node.attr)
+            # By item and never by attribute: a value called `items` is a value.
+            return nodes.Getitem(node.node, nodes.Const(node.attr), "load", lineno=node.lineno)
         if (
             isinstance(node.node, nodes.Name)
             and node.node.name == "loop"
@@ -173,9 +201,10 @@ class Checker(NodeTransformer):
         raise Refused(node.lineno, node.attr, "TPL10", f"a value has no .{node.attr[:40]}")
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
-        """Allow a loop over a list attribute, two deep at most."""
+        """Allow a loop over a list attribute or the group, two deep at most."""
         source, target = node.iter, node.target
-        listed = isinstance(source, nodes.Name) and self.types.get(source.name) == "list"
+        kind = self._kind(source)
+        listed = kind in ("list", "group")
         if isinstance(source, nodes.Name) and source.name not in self.types:
             self.visit(source)
         if not listed or not isinstance(target, nodes.Name) or node.recursive:
@@ -183,7 +212,8 @@ class Checker(NodeTransformer):
                 node.lineno,
                 "for",
                 "TPL10",
-                "a loop is {% for one in ATTRIBUTE %} over a list attribute",
+                "a loop is {% for one in ATTRIBUTE %} over a list attribute"
+                + (", or {% for one in group %}" if "group" in self.types else ""),
             )
         if (
             target.name.startswith("_")
@@ -196,7 +226,8 @@ class Checker(NodeTransformer):
             raise Refused(node.lineno, "for", "TPL10", "loops stand at most two deep")
         node.iter = self.visit(source)
         self._loops.append(target.name)
-        self.types[target.name] = "text"
+        self.deepest = max(self.deepest, len(self._loops))
+        self.types[target.name] = "member" if kind == "group" else "text"
         try:
             if node.test is not None:
                 node.test = self.visit(node.test)
@@ -223,8 +254,10 @@ class Checker(NodeTransformer):
                 "TPL10",
                 f"| {node.name} takes {most or 'no'} argument{'s' if most > 1 else ''} in plain words",
             )
+        if self._kind(node.node) == "group" and node.name != "length":
+            self._no_text(node.node, "group", '"group" is a table of customers')
         if node.name == "money" and not node.args:
-            currency = self.currencies.get(node.node.name) if isinstance(node.node, nodes.Name) else None
+            currency = self.currencies.get(self._attribute(node.node))
             if currency is None:
                 raise Refused(node.lineno, "money", "TPL10", '| money needs a currency here: money("EUR")')
             node.args = [nodes.Const(currency, lineno=node.lineno)]
@@ -242,33 +275,50 @@ class Checker(NodeTransformer):
             )
         return self.generic_visit(node)
 
+    def _of_member(self, node: nodes.Node) -> bool:
+        """Tell whether a node is a value of a member of the group: `one.full_name`."""
+        return (
+            isinstance(node, nodes.Getattr)
+            and isinstance(node.node, nodes.Name)
+            and self.types.get(node.node.name) == "member"
+        )
+
+    def _attribute(self, node: nodes.Node) -> str:
+        """Return the attribute that a node reads, of the customer or of a member; the empty text for anything else."""
+        if isinstance(node, nodes.Name):
+            return node.name
+        if isinstance(node, nodes.Getattr) and self._of_member(node):
+            return node.attr
+        # Nothing else takes an item out: `visit_Getattr` made it.
+        if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+            return str(node.arg.value)
+        return ""
+
+    def _kind(self, node: nodes.Node) -> str:
+        return self.types.get(self._attribute(node), "")
+
+    def _no_text(self, node: nodes.Node, word: str, message: str, hint: str = "") -> NoReturn:
+        loop = "write {% for one in group %} … {% endfor %}"
+        raise Refused(node.lineno, word, "TPL11", message, hint or loop)
+
     def _printable(self, node: nodes.Node) -> None:
-        kind = self.types.get(node.name) if isinstance(node, nodes.Name) else None
-        if isinstance(node, nodes.Name) and kind == "list":
-            raise Refused(
-                node.lineno,
-                node.name,
-                "TPL11",
-                f'"{node.name}" is a list',
-                f"write {node.name} | join",
-            )
-        if isinstance(node, nodes.Name) and kind == "flag":
-            message = f'"{node.name}" is yes or no, not a text'
-            raise Refused(
-                node.lineno,
-                node.name,
-                "TPL11",
-                message,
-                f"write {{% if {node.name} %}} … {{% endif %}}",
-            )
+        kind, name = self._kind(node), self._attribute(node)
+        written = f"{node.node.name}.{name}" if self._of_member(node) else name  # type: ignore[attr-defined]
+        if kind == "list":
+            self._no_text(node, name, f'"{written}" is a list', f"write {written} | join")
+        if kind == "flag":
+            hint = f"write {{% if {written} %}} … {{% endif %}}"
+            self._no_text(node, name, f'"{written}" is yes or no, not a text', hint)
+        if kind == "group":
+            self._no_text(node, name, '"group" is a table of customers')
 
     def _shown(self, node: Any) -> Any:
         """Wrap bare names in the filter of their type, down through `or` and if-else."""
-        if isinstance(node, nodes.Name):
-            kind = {"instant": "date"}.get(self.types.get(node.name, ""), self.types.get(node.name, ""))
+        if isinstance(node, nodes.Name | nodes.Getitem):
+            kind = {"instant": "date"}.get(self._kind(node), self._kind(node))
             if kind not in ("money", "date", "number"):
                 return node
-            currency = [nodes.Const(self.currencies[node.name])] if kind == "money" else []
+            currency = [nodes.Const(self.currencies[self._attribute(node)])] if kind == "money" else []
             return nodes.Filter(node, kind, currency, [], None, None, lineno=node.lineno)
         if isinstance(node, nodes.Or | nodes.And):
             node.left, node.right = self._shown(node.left), self._shown(node.right)
@@ -276,6 +326,14 @@ class Checker(NodeTransformer):
             node.expr1 = self._shown(node.expr1)
             node.expr2 = self._shown(node.expr2) if node.expr2 is not None else None
         return node
+
+
+def _in_link(node: nodes.Node, before: bool) -> bool:
+    """Tell whether what follows a piece of a template stands in the address of a link (see `markup` for the marks)."""
+    if not isinstance(node, nodes.TemplateData):
+        return before
+    last = max(node.data.rfind(MARK), node.data.rfind(MARK_URL))
+    return before if last < 0 else node.data[last] == MARK_URL
 
 
 def parse(env: ImmutableSandboxedEnvironment, source: str, checker: Checker) -> nodes.Template:

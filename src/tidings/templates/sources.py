@@ -1,4 +1,4 @@
-"""The files of one message: which locale's pair is used, header lines of the text part, places for problems."""
+"""The files of one message: which locale's files are used, header lines of the text part, places for problems."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 from tidings.errors import DefinitionErrors, Position, Problem
@@ -13,8 +14,11 @@ from tidings.errors import DefinitionErrors, Position, Problem
 MAX_FILE = 200_000
 
 _NAME = re.compile(
-    r"^(?P<kind>[a-z]+)(?:\.(?P<locale>[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*))?\.(?P<part>html|txt)$"
+    r"^(?P<kind>[a-z]+)(?:\.(?P<locale>[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*))?\.(?P<part>html|mjml|txt)$"
 )
+_TITLE = re.compile(r"<(?:mj-)?title\b[^>]*>(.*?)</(?:mj-)?title\s*>", re.IGNORECASE | re.DOTALL)
+_PAGES = ("html", "mjml")
+_IMAGES = "images"
 _UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _HEADER = re.compile(r"^([A-Za-z-]+):[ \t]*(.*)$")
 # Regions that write the same Chinese as a starter locale; asking for zh alone means simplified.
@@ -84,55 +88,87 @@ def _in_hole(line: str, offset: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The files chosen for a locale: the header lines, the text part, and the HTML part if there is one."""
+    """The files chosen for a locale: the header lines, the text part, and the page (HTML or MJML) if there is one.
+
+    `derived`: there is no .txt; the text part is then taken from the page, and the subject is its title.
+    """
 
     locale: str
     subject: Text
     preheader: Text | None
     text: Text
     html: Text | None
+    mjml: bool = False
+    derived: bool = False
+
+    @property
+    def main(self) -> Text:
+        """Return the file to name where a problem concerns the message as a whole."""
+        return self.html or self.text
 
 
 def read_sources(root: Path, name: str) -> dict[str, bytes]:
-    """Return the message files of `templates/NAME` by file name; empty when there is no such folder."""
+    """Return the message files of `templates/NAME` by file name, and its pictures as `images/…`; empty without them."""
     folder = root / "templates" / name
     if not folder.is_dir():
         return {}
-    return {
+    files = {
         one.name: one.read_bytes()
         for one in sorted(folder.iterdir())
         if one.is_file() and _NAME.match(one.name)
     }
+    pictures = folder / _IMAGES
+    if pictures.is_dir():
+        files |= {
+            f"{_IMAGES}/{one.name}": one.read_bytes() for one in sorted(pictures.iterdir()) if one.is_file()
+        }
+    return files
 
 
 def locales(sources: Iterable[str], kind: str = "email") -> tuple[str, ...]:
-    """Return the locales for which there is a text file, sorted; `""` stands for the file without a locale."""
+    """Return the locales in which a message is written, sorted; `""` stands for the file without a locale."""
     found = (_NAME.match(name) for name in sources)
-    return tuple(
-        sorted({one["locale"] or "" for one in found if one and one["kind"] == kind and one["part"] == "txt"})
-    )
+    return tuple(sorted({one["locale"] or "" for one in found if one and one["kind"] == kind}))
 
 
 def nearest_locale(wanted: str, available: Iterable[str], fallback: str) -> str | None:
     """Return the best of the available locales, or None when there is none.
 
-    Order: the very one, the same script of Chinese, the language without region, no locale (`""`), then
-    the same steps for the workspace's `fallback`.
+    Order: see `locale_chain`.
     """
     known = {one.replace("_", "-").casefold(): one for one in available}
+    return next((known[one] for one in locale_chain(wanted, fallback) if one in known), None)
+
+
+def locale_chain(wanted: str, fallback: str) -> tuple[str, ...]:
+    """Return the locales that stand in for one another, in order, in small letters: `zh-hk`, `zh-tw`, `zh`, ``, `en`.
+
+    The very one, the same script of Chinese, the language without region, no locale (`""`), then the same steps for
+    the workspace's `fallback`.
+    """
 
     def steps(locale: str) -> list[str]:
         exact = locale.replace("_", "-").casefold()
         return [exact, _CHINESE.get(exact, exact), exact.split("-")[0]] if exact else []
 
-    candidates = [*steps(wanted), *([""] if "" in known else []), *steps(fallback)]
-    return next((known[one] for one in candidates if one in known), None)
+    return tuple(dict.fromkeys([*steps(wanted), "", *steps(fallback)]))
+
+
+def spoken(wanted: str, files: str) -> str:
+    """Return the locale by which numbers and dates are written: the customer's, where the files are in that language."""
+
+    def language(locale: str) -> str:
+        return _CHINESE.get(
+            locale.replace("_", "-").casefold(), locale.replace("_", "-").split("-")[0].casefold()
+        )
+
+    return wanted if wanted and language(wanted) == language(files) else files
 
 
 def choose(
     sources: Mapping[str, bytes], *, folder: str, locale: str, fallback: str, kind: str = "email"
 ) -> Message:
-    """Return the pair of files for a locale, decoded and with the header lines read; TemplateErrors otherwise."""
+    """Return the files for a locale, decoded and with the header lines read; TemplateErrors otherwise."""
     have = locales(sources, kind)
     chosen = nearest_locale(locale, have, fallback)
     if chosen is None:
@@ -150,22 +186,48 @@ def choose(
     stem = f"{kind}.{chosen}" if chosen else kind
     # The name on disk may be spelled with another case or an underscore.
     names = {name: found for name in sources if (found := _NAME.match(name)) and found["kind"] == kind}
-    pair = {found["part"]: name for name, found in names.items() if (found["locale"] or "") == chosen}
-    html_elsewhere = any(found["part"] == "html" for found in names.values())
-    if "html" not in pair and html_elsewhere:
+    own = {found["part"]: name for name, found in names.items() if (found["locale"] or "") == chosen}
+    pages = [own[part] for part in _PAGES if part in own]
+    if len(pages) > 1:
+        sentence = f"there is {pages[0]} beside it, and a message has one page in a language"
+        problem = Problem("TPL09", sentence, Position(f"{folder}/{pages[1]}"), "delete one of the two")
+        raise TemplateErrors([problem])
+    elsewhere = sorted({found["part"] for found in names.values()} & set(_PAGES))
+    if not pages and elsewhere:
         problem = Problem(
             "TPL02",
-            f"{stem}.txt has no {stem}.html beside it, although other locales have one",
-            Position(f"{folder}/{pair['txt']}"),
+            f"{stem}.txt has no {stem}.{elsewhere[0]} beside it, although other locales have one",
+            Position(f"{folder}/{own['txt']}"),
             "add it, so that everybody gets the same message",
         )
         raise TemplateErrors([problem])
-    text = _decode(f"{folder}/{pair['txt']}", sources[pair["txt"]])
-    html = _decode(f"{folder}/{pair['html']}", sources[pair["html"]]) if "html" in pair else None
-    return _with_headers(chosen or fallback, text, html)
+    page = decode(f"{folder}/{pages[0]}", sources[pages[0]]) if pages else None
+    mjml = bool(pages) and pages[0].casefold().endswith(".mjml")
+    if "txt" not in own:
+        assert page is not None
+        return _from_page(chosen or fallback, page, mjml=mjml)
+    text = decode(f"{folder}/{own['txt']}", sources[own["txt"]])
+    return _with_headers(chosen or fallback, text, page, mjml=mjml)
 
 
-def _decode(path: str, content: bytes) -> Text:
+def _from_page(locale: str, page: Text, *, mjml: bool) -> Message:
+    """Read the subject from the title of a page that has no text file beside it."""
+    found = _TITLE.search(page.source)
+    if found is None or not found[1].strip():
+        word = "<mj-title>" if mjml else "<title>"
+        hint = f"write {word}…</{word[1:]}, or a .txt beside it that starts with `Subject: …`"
+        raise TemplateErrors([page.problem("TPL07", "a message needs a subject", 0, hint=hint)])
+    start = found.start(1) + len(found[1]) - len(found[1].lstrip())
+    line = page.source.count("\n", 0, start)
+    before = page.source[page.source.rfind("\n", 0, start) + 1 : start]
+    title = " ".join(unescape(found[1]).split())
+    return Message(
+        locale, Text(page.path, title, line + 1, before), None, Text(page.path, ""), page, mjml, derived=True
+    )
+
+
+def decode(path: str, content: bytes) -> Text:
+    """Return the text of a file; TemplateErrors where it is too large, no UTF-8, or holds signs that nobody sees."""
     if len(content) > MAX_FILE:
         problem = Problem(
             "TPL03", f"has {len(content):,} bytes; a message part takes {MAX_FILE:,}", Position(path)
@@ -187,7 +249,7 @@ def _decode(path: str, content: bytes) -> Text:
     return text
 
 
-def _with_headers(locale: str, file: Text, html: Text | None) -> Message:
+def _with_headers(locale: str, file: Text, html: Text | None, *, mjml: bool) -> Message:
     """Read `Subject:` and `Preheader:` up to the blank line; what follows is the text part."""
     headers: dict[str, Text] = {}
     problems: list[Problem] = []
@@ -219,7 +281,7 @@ def _with_headers(locale: str, file: Text, html: Text | None) -> Message:
     if problems:
         raise TemplateErrors(problems)
     body = Text(file.path, "\n".join(lines[number + 1 :]), number + 2)
-    return Message(locale, headers["subject"], headers.get("preheader"), body, html)
+    return Message(locale, headers["subject"], headers.get("preheader"), body, html, mjml)
 
 
 def offset_lookup(source: str) -> Callable[[int, int], int]:

@@ -88,8 +88,21 @@ def forbidden_in_header(text: str) -> str | None:
     return None if found is None else f"U+{ord(found.group()):04X}"
 
 
+# By type alone: `isinstance` would ask the value itself what it is.
+_PLAIN = (str, int, float, Decimal, date)
+
+
 def _text(value: Any) -> str:
-    return clean(value if isinstance(value, str) else str(value))
+    if issubclass(type(value), str):
+        return clean(value)
+    if issubclass(type(value), _PLAIN):
+        return clean(str(value))
+    raise TypeError("is no plain value")
+
+
+def _plain(value: Any) -> None:
+    if not issubclass(type(value), (*_PLAIN, list, tuple)):
+        raise TypeError("is no plain value")
 
 
 def _number(value: Any) -> int | float | Decimal:
@@ -145,10 +158,20 @@ def reader(attribute: Attribute, zone: ZoneInfo) -> Callable[[Any], Any]:
         "list": _list,
     }.get(attribute.type, _text)
     if convert is _text:
-        return _text
+
+        def read_text(value: Any) -> str:
+            if type(value) is str and _SUSPECT.search(value) is None:
+                return value
+            try:
+                return _text(value)
+            except TypeError as error:
+                raise RenderError(attribute.name, str(error)) from error
+
+        return read_text
 
     def read(value: Any) -> Any:
         try:
+            _plain(value)
             return convert(value)
         except (TypeError, ValueError, ArithmeticError, InvalidOperation) as error:
             raise RenderError(

@@ -1,0 +1,62 @@
+"""A second check says the same in a fraction of the time, and never what no longer holds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.shop import copy_workspace
+from tidings.definitions.loader import load
+from tidings.templates import checking
+from tidings.templates.checking import check_messages
+from tidings.templates.remembered import FILE
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return copy_workspace(tmp_path / "shop")
+
+
+def test_what_was_found_is_told_again_without_rendering(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = next((root / "templates" / "spring_winback").glob("email.en.*"))
+    template.write_text(template.read_text() + "\n{{ full_nam }}\n")
+    first = check_messages(load(root))
+    assert [one for one in first if one.severity == "error"]
+    monkeypatch.setattr(checking, "check_campaign", lambda *_: pytest.fail("it was rendered again"))
+    assert check_messages(load(root)) == first
+
+
+def test_a_change_of_any_file_that_matters_is_seen(root: Path) -> None:
+    assert not [one for one in check_messages(load(root)) if one.severity == "error"]
+    template = next((root / "templates" / "spring_winback").glob("email.ru.*"))
+    whole = template.read_text()
+    template.write_text(whole + "\n{{ full_nam }}\n")
+    wrong = [one for one in check_messages(load(root)) if one.severity == "error"]
+    assert wrong and wrong[0].at.path.endswith(template.name)
+    template.write_text(whole)
+    assert not [one for one in check_messages(load(root)) if one.severity == "error"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', '{"a": [["TPL12"]]}'])
+def test_a_damaged_memory_only_costs_time(root: Path, content: str) -> None:
+    expected = check_messages(load(root))
+    keys = json.loads((root / FILE).read_text())
+    (root / FILE).write_text(content.replace("a", next(iter(keys))) if '"a"' in content else content)
+    assert check_messages(load(root)) == expected
+
+
+def test_the_modules_that_render_are_not_loaded_the_second_time(root: Path) -> None:
+    check_messages(load(root))
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom tidings.definitions.loader import load\n"
+        "from tidings.templates.checking import check_messages\n"
+        f"check_messages(load(Path({str(root)!r})))\n"
+        "heavy = {'jinja2', 'babel', 'numpy', 'blitz_py', 'css_inline', 'mrml', 'PIL'} & set(sys.modules)\n"
+        "sys.exit(repr(heavy) if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
