@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from support.command_line import new_shop
 from support.smtp_servers import free_port
 from tidings.channels.conformance import CHECKS, Behaviour, checks
 from tidings.channels.protocol import Adapter, Kind
@@ -96,3 +99,40 @@ def test_the_example_conforms(name: str, stage: RelayStage) -> None:
 
 def test_the_page_names_every_outcome() -> None:
     assert all(f"`{kind}`" in PAGE for kind in Kind)
+
+
+def test_the_package_of_the_page_is_built_found_and_sends_a_campaign(
+    stage: RelayStage, tmp_path: Path
+) -> None:
+    """As the page says: module and pyproject in a folder, a wheel, the entry point, a channel, a run."""
+    package = tmp_path / "relay"
+    package.mkdir()
+    module, project = (re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[0] for kind in ("python", "toml"))
+    (package / "our_relay.py").write_text(module)
+    (package / "pyproject.toml").write_text(project)
+    wheels, site = tmp_path / "wheels", tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
+    subprocess.run(
+        [sys.executable, "-m", "build", "-w", "-n", "-o", wheels, package], check=True, capture_output=True
+    )
+    subprocess.run([*pip, "install", "--no-deps", "--target", site, *wheels.glob("*.whl")], check=True)
+
+    stage.behaviour = Behaviour.ACCEPTS
+    shop = new_shop(tmp_path / "shop")
+    shop.variables = {"PYTHONPATH": str(site), "RELAY_TOKEN": "t"}
+    binding = re.findall(r"```yaml\n# channels/relay.yaml\n(.*?)```", PAGE, re.DOTALL)[0]
+    host, port = stage.server.server_address[:2]
+    binding = binding.replace("{host: relay.nordicgarden.example}", f"{{host: {host!s}, port: {port}}}")
+    (shop.root / "channels" / "relay.yaml").write_text(binding)
+    like = (shop.root / "campaigns" / "spring_winback.yaml").read_text()
+    (shop.root / "campaigns" / "by_relay.yaml").write_text(re.sub(r"(?m)^via:.*$", "via: relay", like))
+    shop.change("config/workspace.yaml", "outbox: true ", "outbox: false ")
+    shop.ok("check")
+    shop.filled()
+    shop.ok("run", "by_relay", "--yes")
+    assert len(stage.taken) > 50
+    assert all(b"List-Unsubscribe-Post" in message for message in stage.taken)
+    shop.ok("verify")
+    shop.variables.pop("PYTHONPATH")
+    gone = shop.run("check")
+    assert gone.code == 1 and 'there is no adapter "relay"' in gone.out + gone.err

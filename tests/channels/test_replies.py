@@ -162,3 +162,17 @@ def test_a_stuffed_body_has_canonical_lines_and_no_end_in_it(payload: bytes) -> 
     meant = payload.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     read = [line.removeprefix(b".") for line in lines]
     assert read[: len(meant)] == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "permanent"),
+    [
+        ("5.1.1 no such user", "5.1.1", True),
+        ("5.7.1 Client host [203.5.1.2] blocked", "5.7.1", False),
+        ("Service unavailable; Client host [203.5.1.2] blocked", "", False),
+        ("message from 5.1.1.10 refused", "", False),
+    ],
+)
+def test_an_ip_address_is_not_read_as_a_status(text: str, code: str, permanent: bool) -> None:
+    outcome = outcome_of("rcpt", 550, text)
+    assert (outcome.code, outcome.permanent) == (code, permanent)

@@ -22,7 +22,9 @@ CUSTOMERS = 300
 LAPSED = 180
 _COLUMNS = (
     "customer_id,email,phone,locale,time_zone,country,name,birthday,member_level,interests,lifetime_value,"
-    "last_order_at,orders,newsletter,sms_ok"
+    "last_order_at,orders,newsletter,sms_ok,"
+    # The other columns of the starter's mapping; nothing stands in them here.
+    "fax,account,account_type,first_name,last_name,gender,preferred_channel,fax_ok,garden_letter,trade_ok"
 )
 
 
@@ -144,7 +146,7 @@ def write_customers(path: Path, count: int = CUSTOMERS, *, lapsed: int = LAPSED,
         rows.append(
             f"C-{n},c{n}@customers.example,,{('en', 'zh-TW', 'ru')[n % 3]},Europe/Stockholm,SE,Customer {n},1980-05-{n % 28 + 1:02},"
             f"{('basic', 'silver', 'gold')[n % 3]},{'roses;tea' if n % 4 else 'tools'},{100 + n}.50,"
-            f"{_day(200 if n <= lapsed else 10)},{2 if n <= lapsed else 1},{'no' if n % 10 == 0 else 'yes'},no"
+            f"{_day(200 if n <= lapsed else 10)},{2 if n <= lapsed else 1},{'no' if n % 10 == 0 else 'yes'},no{',' * 10}"
         )
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 

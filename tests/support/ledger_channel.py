@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tidings.channels.protocol import Capabilities
 from tidings.channels.protocol import Outcome as Answer
 from tidings.channels.protocol import Outgoing as Letter
 from tidings.delivery.work import Claimed
@@ -35,6 +36,7 @@ class Channel:
     guard: threading.Lock = field(default_factory=threading.Lock)
     open: int = 0
     most_open: int = 0
+    capabilities: Capabilities = Capabilities("email", connections=64)
 
     def connect(self) -> Connected:
         with self.guard:

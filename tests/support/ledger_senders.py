@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
 from support.ledger_channel import render
+from support.ledger_windows import api, centre
 from support.ledger_world import MARKETING, address_of
 from tidings.channels.protocol import Outgoing
 from tidings.channels.smtp import SmtpAdapter
@@ -26,13 +29,15 @@ def smtp(port: int) -> SmtpAdapter:
     return SmtpAdapter(channel, {"host": "127.0.0.1", "port": port, "tls": "none"})
 
 
-def real(store: Store, run_id: int, port: int, lease: float, clock: Clock) -> None:
+def real(
+    store: Store, run_id: int, port: int, lease: float, clock: Clock, *, by: Callable[[int], Any] = smtp
+) -> None:
     """The sender that the product uses."""
     job = Job(run_id, "email", "email", MARKETING, "p" * 64)
     done = deliver(
         store,
         job,
-        adapter=smtp(port),
+        adapter=by(port),
         render=render,
         clock=clock,
         lease_seconds=lease,
@@ -111,6 +116,8 @@ def _finished(store: Store, run_id: int, clock: Clock) -> None:
 
 SENDERS: dict[str, Callable[[Store, int, int, float, Clock], None]] = {
     "real": real,
+    "api": partial(real, by=api),
+    "centre": partial(real, by=centre),
     "mark_after_batch": mark_after_batch,
     "cursor_at_fetch": cursor_at_fetch,
 }

@@ -60,9 +60,27 @@ class Session(asyncio.Protocol):
         return b"250 2.1.0 Ok\r\n"
 
 
-async def serve(path: str) -> None:
+class Calls(asyncio.Protocol):
+    """One connection of an API or an SMS centre: each line is a call with numbers, answered by one line."""
+
+    def __init__(self, log: int) -> None:
+        self.log = log
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self.buffer = (self.buffer + data).split(b"\n")
+        for line in lines:
+            os.write(self.log, b"".join([b"%08d\n" % int(one) for one in line.split(b",")]))
+            self.transport.write(line + b"\n")
+
+
+async def serve(path: str, kind: str) -> None:
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    server = await asyncio.get_running_loop().create_server(lambda: Session(log), "127.0.0.1", 0)
+    session = {"smtp": Session, "calls": Calls}[kind]
+    server = await asyncio.get_running_loop().create_server(lambda: session(log), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -85,11 +103,13 @@ class Sink:
 
 
 @contextmanager
-def running_sink(folder: Path) -> Iterator[Sink]:
-    """Start a sink, yield it, stop it."""
+def running_sink(folder: Path, kind: str = "smtp") -> Iterator[Sink]:
+    """Start a sink (smtp, or calls that take several messages), yield it, stop it."""
     path = folder / "sink.log"
     path.touch()
-    process = subprocess.Popen([sys.executable, "-I", __file__, str(path)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-I", __file__, str(path), kind], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         with process.stdout:
@@ -101,4 +121,4 @@ def running_sink(folder: Path) -> Iterator[Sink]:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1]))
+    asyncio.run(serve(*sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -18,9 +19,11 @@ CAMPAIGN = "spring_winback"
 
 
 def copy_workspace(folder: Path) -> Path:
-    """Copy config, segments, campaigns, channels and templates."""
+    """Copy config, segments, campaigns, channels and templates; the campaign goes out by e-mail alone."""
     for name in ("config", "segments", "campaigns", "channels", "templates"):
         shutil.copytree(ROOT / name, folder / name)
+    path = folder / "campaigns" / f"{CAMPAIGN}.yaml"
+    path.write_text(re.sub(r"(?m)^via: .*$", "via: email", path.read_text()))
     return folder
 
 

@@ -14,5 +14,6 @@ _ALL = (
     Code("CHN04", "An option is missing", "The adapter cannot work without it.", _PATH, _HEAD, "Write it under options:, or under secrets: where it is one."),
     Code("CHN05", "The variable of a secret is not set", "It is read when something is about to be sent, so a check does not look for it.", _PATH, "", "Export the environment variable before sending."),
     Code("CHN06", "An adapter that cannot be loaded", "Its package is installed and broken, or lacks something itself.", _PATH, "", "Install what it lacks, or take another adapter."),
+    Code("CHN07", "Patience without receipts", "The adapter never says what became of a message, so waiting for it changes nothing.", _PATH, _HEAD + "patience: 4 hours\noptions: {host: mail.shop.example}\n", "Delete `patience:`, or use an adapter with receipts.", "warning"),
 )  # fmt: skip
 CODES: dict[str, Code] = {code.code: code for code in _ALL}

@@ -8,6 +8,8 @@ import re
 _ADDRESS = re.compile(
     r"[!#-'*+\-/-9=?A-Z^-~]+(?:\.[!#-'*+\-/-9=?A-Z^-~]+)*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
 )
+# A CR that is not the end of a line before another one that begins without a dot.
+_ODD = re.compile(rb"\r(?!\n[^.])")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
@@ -31,6 +33,11 @@ def stuffed(payload: bytes) -> bytes:
     A bare CR or LF becomes CRLF, so that no server down the road can see an end of message where we see a line
     (SMTP smuggling, CVE-2023-51764).
     """
+    odd = _ODD.search(payload)
+    # The end of a canonical message is the first CR that no ordinary line follows; then every CR has its LF.
+    canonical = odd is not None and odd.start() == len(payload) - 2 and payload[-1:] == b"\n"
+    if canonical and payload[:1] != b"." and payload.count(b"\r") == payload.count(b"\n"):
+        return payload
     ends = payload.count(b"\n")
     if ends != payload.count(b"\r") or ends != payload.count(b"\r\n"):
         payload = _BARE.sub(b"\r\n", payload)

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 GROUP = "tidings.channels"
 # Known without looking through every installed package, which would take longer than the whole check of a channel.
 BUILT_IN = {
+    "hylafax": "tidings.channels.hylafax:HylafaxAdapter",
     "outbox": "tidings.channels.outbox:OutboxAdapter",
+    "sendgrid": "tidings.channels.sendgrid:SendGridAdapter",
+    "smpp": "tidings.channels.smpp:SmppAdapter",
     "smtp": "tidings.channels.smtp:SmtpAdapter",
+    "t30": "tidings.channels.t30:T30Adapter",
+    "twilio": "tidings.channels.twilio:TwilioAdapter",
 }
 
 
@@ -122,7 +127,11 @@ def load_adapter(
     assert found is not None
     given = os.environ if variables is None else variables
     values: dict[str, Any] = {option.name: option.default for option in found.options}
+    flags = {option.name for option in found.options if option.type == "flag"}
     for name, value in channel.options:
+        if name in flags and isinstance(value, str):
+            values[name] = value == "yes"
+            continue
         values[name] = float(value) if isinstance(value, Decimal) else value
     for name, variable in channel.secrets:
         if not given.get(variable):
@@ -136,7 +145,8 @@ def load_adapter(
 def _wrong(option: Option, value: object) -> str:
     """Return what is wrong with a value, empty when nothing is."""
     if option.type == "flag":
-        return "" if isinstance(value, bool) else "is yes or no"
+        # In YAML 1.2 a bare yes is a text.
+        return "" if isinstance(value, bool) or value in ("yes", "no") else "is yes or no"
     if option.type in ("text", "choice"):
         if not isinstance(value, str):
             return "is a text; write it in quotes"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 
 from tidings.channels.protocol import Kind, Outcome, Scope
+from tidings.channels.statuses import status_in, verdict
 
 GREYLIST_SECONDS = 300.0
 THROTTLE_SECONDS = 60.0
 
-_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _QUEUED = re.compile(r"(?:queued as|queued mail for delivery id|id=|id:)\s*([\w.@-]{1,100})", re.IGNORECASE)
 _RATE = re.compile(
     r"\brate\b|too (?:many|fast|much)|throttl|slow down|deferred due to|limit(?:s|ed)? exceeded",
@@ -51,12 +51,15 @@ def outcome_of(phase: str, code: int, text: str, recipient: str = "") -> Outcome
     if 400 <= code < 500:
         return _not_now(phase, code, text, detail)
     if 500 <= code < 600:
-        return Outcome(*_never(phase, code, text), detail=detail)
+        kind, scope = _never(phase, code, text)
+        enhanced = status_in(text)
+        gone = kind is Kind.REJECTED and scope is Scope.RECIPIENT and verdict(enhanced, text)[1]
+        return Outcome(kind, scope, detail, permanent=gone, code=enhanced)
     return Outcome(Kind.IN_DOUBT if phase == "body" else Kind.TRANSIENT, detail=detail)
 
 
 def _not_now(phase: str, code: int, text: str, detail: str) -> Outcome:
-    enhanced = _enhanced(text)
+    enhanced = status_in(text)
     if _GREY.search(text):
         return Outcome(Kind.TRANSIENT, Scope.RECIPIENT, detail, retry_after=GREYLIST_SECONDS)
     if _RATE.search(text) or enhanced in ("4.5.3", "4.7.28"):
@@ -68,7 +71,7 @@ def _not_now(phase: str, code: int, text: str, detail: str) -> Outcome:
 
 
 def _never(phase: str, code: int, text: str) -> tuple[Kind, Scope | None]:
-    enhanced = _enhanced(text)
+    enhanced = status_in(text)
     if code in (530, 534, 535, 538) or enhanced in _SENDER_ADDRESS:
         return Kind.REJECTED, Scope.CONFIG
     if enhanced == "5.2.2" and phase in ("rcpt", "body"):
@@ -94,8 +97,3 @@ def _by_code(phase: str, code: int) -> Scope:
     if phase == "body":
         return Scope.CONFIG if code in (500, 502, 503, 504) else Scope.CONTENT
     return Scope.CONTENT if code in (552, 554) else Scope.CONFIG
-
-
-def _enhanced(text: str) -> str:
-    found = _ENHANCED.search(text)
-    return ".".join(found.groups()) if found else ""

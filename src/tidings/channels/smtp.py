@@ -1,29 +1,33 @@
-"""E-mail through an SMTP server: one kept connection per sender thread, one recipient a transaction.
-
-The order of a submit decides what a failure means. Until the final dot is written the other side cannot have the
-message (RFC 5321 section 4.1.1.4), so every failure before it is transient; from the moment we begin to write the dot,
-only a reply tells, and without one the message is in doubt.
-
-Where the server offers PIPELINING (RFC 2920), MAIL, RCPT and DATA go out in one write; the text still waits until all
-three are answered. Otherwise each waits for the answer to the one before.
-"""
+"""E-mail through an SMTP server, with or without TLS and login; kept connections, one recipient a transaction."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
+import os
 import smtplib
 import ssl
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tidings.channels import replies
-from tidings.channels.envelope import envelope_address, stuffed
-from tidings.channels.protocol import Capabilities, ChannelUnavailable, Kind, Option, Outcome, Outgoing, Scope
-from tidings.channels.wire import Wire, WireLost
+from tidings.channels.protocol import (
+    Capabilities,
+    ChannelEvent,
+    ChannelUnavailable,
+    NotLetIn,
+    Option,
+    Outstanding,
+)
+from tidings.channels.smtp_connection import SmtpConnection
+from tidings.channels.wire import Wire
 from tidings.definitions.kinds.channel import Channel
+from tidings.errors import DefinitionErrors, Position, Problem
 
 _QUIT_SECONDS = 2.0
+
+if TYPE_CHECKING:
+    from tidings.channels.bounces import MaildirReader
 
 
 class SmtpAdapter:
@@ -53,6 +57,10 @@ class SmtpAdapter:
         ),
         Option("recycle_after", "whole", "messages after which a connection is made anew", 500, lowest=1),
         Option("max_bytes", "whole", "the largest message", 10_000_000, lowest=1000),
+        Option("dkim_domain", "text", "sign for this domain; needs a selector and the key", default=""),
+        Option("dkim_selector", "text", "the name under which the public key stands in the DNS", default=""),
+        Option("dkim_key", "text", "the private key for DKIM, as PEM text", secret=True),
+        Option("bounces", "text", "the Maildir into which bounces and complaints arrive", default=""),
     )
 
     def __init__(self, channel: Channel, values: Mapping[str, Any]) -> None:
@@ -62,9 +70,63 @@ class SmtpAdapter:
         # Asking the machine for its full name may ask DNS and hang; the sender's domain is always there.
         greeting = str(self._values["helo"] or domain or "localhost")
         self._helo = greeting if greeting.isascii() else greeting.encode("idna").decode("ascii")
+        self._bounces = self._reader()
+        self._sign: Callable[[bytes], bytes] | None = self._signer()
         self.capabilities = Capabilities(
-            kind="email", connections=channel.connections, max_bytes=int(self._values["max_bytes"])
+            kind="email",
+            connections=channel.connections,
+            # Bounces alone confirm nothing: nobody may wait for a word that a message arrived.
+            receipts="none",
+            max_bytes=int(self._values["max_bytes"]),
         )
+
+    def poll(self, outstanding: Sequence[Outstanding]) -> list[ChannelEvent]:
+        """Return nothing, but raise ChannelUnavailable when the Maildir of bounces cannot be read; see `take_events`."""
+        if self._bounces is not None:
+            folder = Path(str(self._values["bounces"])) / "new"
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                raise ChannelUnavailable(
+                    f"the bounces in {folder} cannot be read",
+                    what_to_do=f"make the folder readable and writable, or correct `bounces` in {self._path}",
+                )
+        return []
+
+    def take_events(self) -> list[ChannelEvent]:
+        """Return the bounces and complaints that came into the Maildir since the last call, at most 500 mails of them."""
+        if self._bounces is None:
+            return []
+        try:
+            return self._bounces.events()
+        except OSError:
+            # `poll` says why.
+            return []
+
+    def events_stored(self, count: int) -> None:
+        """Say that the first `count` events taken are stored: their mails leave `new`."""
+        if self._bounces is not None:
+            self._bounces.done(count)
+
+    def _reader(self) -> MaildirReader | None:
+        if not self._values["bounces"]:
+            return None
+        from tidings.channels.bounces import MaildirReader
+
+        return MaildirReader(Path(str(self._values["bounces"])))
+
+    def _signer(self) -> Callable[[bytes], bytes] | None:
+        """Return what signs a message, None without DKIM; raises DefinitionErrors when only a part of it is set."""
+        names = ("dkim_domain", "dkim_selector", "dkim_key")
+        missing = [name for name in names if not self._values[name]]
+        if len(missing) == len(names):
+            return None
+        if missing:
+            sentence = f"DKIM needs {', '.join(names)}; missing: {', '.join(missing)}"
+            hint = "set all three (dkim_key under `secrets:`), or none"
+            raise DefinitionErrors([Problem("CHN04", sentence, Position(self._path), hint)])
+        from tidings.channels.dkim import Signer
+
+        domain, selector, key = (str(self._values[name]) for name in names)
+        return Signer(domain, selector, key).sign
 
     @property
     def place(self) -> str:
@@ -73,7 +135,14 @@ class SmtpAdapter:
 
     def connect(self) -> SmtpConnection:
         """Open a connection, greet, protect and log in; raises ChannelUnavailable with one sentence."""
-        connection = SmtpConnection(self)
+        connection = SmtpConnection(
+            self._dial,
+            command_seconds=float(self._values["command_timeout"]),
+            data_seconds=float(self._values["data_timeout"]),
+            recycle_after=int(self._values["recycle_after"]),
+            max_bytes=self.capabilities.max_bytes,
+            sign=self._sign,
+        )
         connection.open()
         return connection
 
@@ -81,7 +150,7 @@ class SmtpAdapter:
         """Return the value of an option."""
         return self._values[name]
 
-    def dial(self) -> tuple[Wire, dict[str, str]]:
+    def _dial(self) -> tuple[Wire, dict[str, str]]:
         """Return an open dialogue and the server's extensions; raises ChannelUnavailable."""
         secure = self._values["tls"]
         if self._values["username"] and secure == "none" and not _loopback(str(self._values["host"])):
@@ -121,7 +190,9 @@ class SmtpAdapter:
         correct = f"correct host, port and tls in {self._path}"
         if isinstance(error, smtplib.SMTPAuthenticationError):
             reply = _reply_text(error.smtp_code, error.smtp_error)
-            return ChannelUnavailable(
+            # A 4xx is the server's trouble, not ours.
+            refused = NotLetIn if error.smtp_code >= 500 else ChannelUnavailable
+            return refused(
                 f"{server} refuses the login: {reply}",
                 what_to_do=f"check the variables that `secrets:` names in {self._path}",
             )
@@ -147,200 +218,6 @@ class SmtpAdapter:
             )
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return ChannelUnavailable(f"{server} cannot be reached: {reason}", what_to_do=correct)
-
-
-class SmtpConnection:
-    """One kept connection; it is made anew by itself after a loss and after `recycle_after` messages."""
-
-    def __init__(self, adapter: SmtpAdapter) -> None:
-        self._adapter = adapter
-        self._command = float(adapter.option("command_timeout"))
-        self._data = float(adapter.option("data_timeout"))
-        self._recycle_after = int(adapter.option("recycle_after"))
-        self._most = adapter.capabilities.max_bytes
-        self._wire: Wire | None = None
-        self._limit = 0
-        self._eight_bit = False
-        self._pipelining = False
-        self._sent = 0
-        self._dotted = False
-
-    def open(self) -> None:
-        """Connect; raises ChannelUnavailable."""
-        self._wire, features = self._adapter.dial()
-        announced = features.get("size", "").strip()
-        self._limit = int(announced) if announced.isascii() and announced.isdigit() else 0
-        self._eight_bit = "8bitmime" in features
-        self._pipelining = "pipelining" in features
-        self._sent = 0
-
-    def submit(self, outgoing: Outgoing) -> Outcome:
-        """Hand over one message; never raises. See the module for what a failure means when."""
-        self._dotted = False
-        try:
-            sender, to = _path(outgoing.sender), _path(outgoing.recipient)
-            return self._unfit(outgoing, sender, to) or self._transaction(outgoing, sender, to)
-        except WireLost as lost:
-            self._drop()
-            return self._lost(str(lost), outgoing)
-        except Exception as error:
-            # An adapter that raises would leave the sender guessing; the dot decides what we know.
-            self._drop()
-            return self._lost(f"{type(error).__name__}: {error}", outgoing)
-
-    def close(self) -> None:
-        """Say goodbye and close; never raises, and may be called twice."""
-        wire, self._wire = self._wire, None
-        if wire is None:
-            return
-        try:
-            wire.command(b"QUIT", _QUIT_SECONDS)
-        except WireLost:
-            pass
-        finally:
-            wire.close()
-
-    def _unfit(self, outgoing: Outgoing, sender: bytes, to: bytes) -> Outcome | None:
-        """Refuse what may not travel, before anything is said."""
-        if not sender:
-            return Outcome(
-                Kind.REJECTED, Scope.CONFIG, "the sender's address cannot stand in an SMTP envelope"
-            )
-        if not to:
-            return Outcome(
-                Kind.REJECTED, Scope.RECIPIENT, "5.1.3 the address cannot stand in an SMTP envelope"
-            )
-        if b"\0" in outgoing.payload:
-            return Outcome(Kind.REJECTED, Scope.CONTENT, "the message holds a NUL")
-        if len(outgoing.payload) > self._most:
-            sentence = f"the message has {len(outgoing.payload):,} bytes; {self._most:,} is the most"
-            return Outcome(Kind.REJECTED, Scope.CONTENT, sentence)
-        return None
-
-    def _transaction(self, outgoing: Outgoing, sender: bytes, to: bytes) -> Outcome:
-        recipient = outgoing.recipient
-        rcpt = b"RCPT TO:" + to
-        begun = self._begin(outgoing, b"MAIL FROM:" + sender, rcpt)
-        if isinstance(begun, Outcome):
-            return begun
-        wire = begun
-        for phase, line, good in (("rcpt", rcpt, 2), ("data", b"DATA", 3)):
-            code, text = wire.reply(self._command) if self._pipelining else wire.command(line, self._command)
-            if code // 100 != good:
-                return self._refused(phase, code, text, recipient)
-        wire.send(stuffed(outgoing.payload), self._data)
-        self._dotted = True
-        wire.send(b".\r\n", self._data)
-        code, text = wire.reply(self._data)
-        self._sent += 1
-        if code // 100 == 2:
-            return Outcome(Kind.ACCEPTED, detail="", provider_ref=replies.reference(text))
-        if not 400 <= code < 600 or code == 421:
-            self._drop()
-        return replies.outcome_of("body", code, text, recipient)
-
-    def _begin(self, outgoing: Outgoing, mail: bytes, rcpt: bytes) -> Wire | Outcome:
-        """Say MAIL, on a fresh connection when the kept one turns out to be closed.
-
-        With PIPELINING also RCPT and DATA, whose answers are then the next to come.
-        """
-        for last in (False, True):
-            if self._wire is not None and self._sent >= self._recycle_after:
-                self.close()
-            if self._wire is None:
-                try:
-                    self.open()
-                except ChannelUnavailable as error:
-                    return Outcome(Kind.TRANSIENT, detail=error.message)
-                last = True
-            wire = self._wire
-            assert wire is not None
-            if self._limit and len(outgoing.payload) > self._limit:
-                sentence = (
-                    f"the message has {len(outgoing.payload):,} bytes; the server takes {self._limit:,}"
-                )
-                return Outcome(Kind.REJECTED, Scope.CONTENT, sentence)
-            line = mail
-            if not outgoing.payload.isascii():
-                if not self._eight_bit:
-                    sentence = "the message is not ASCII and the server takes nothing else"
-                    return Outcome(Kind.REJECTED, Scope.CONTENT, sentence)
-                line += b" BODY=8BITMIME"
-            try:
-                if self._pipelining:
-                    wire.commands((line, rcpt, b"DATA"), self._command)
-                    code, text = wire.reply(self._command)
-                else:
-                    code, text = wire.command(line, self._command)
-            except WireLost:
-                # Servers close idle connections: nothing was handed over, so one new connection is tried.
-                if last:
-                    raise
-                self._drop()
-                continue
-            if code // 100 == 2:
-                return wire
-            if code != 421 or last:
-                return self._refused("mail", code, text, outgoing.recipient)
-            self._drop()
-        raise WireLost("the server closed the connection")
-
-    def _refused(self, phase: str, code: int, text: str, recipient: str) -> Outcome:
-        """Answer a refusal before the body, and make the connection ready for the next message."""
-        if code == 421 or not 400 <= code < 600 or (self._pipelining and not self._caught_up(phase)):
-            self._drop()
-        elif self._wire is not None and phase != "mail":
-            try:
-                answer, _ = self._wire.command(b"RSET", self._command)
-            except WireLost:
-                answer = 0
-            if answer // 100 != 2:
-                self._drop()
-        return replies.outcome_of(phase, code, text, recipient)
-
-    def _caught_up(self, phase: str) -> bool:
-        """Read what the server still answers after it refused `phase` of a group; False when it is out of step.
-
-        Whatever happens here, the refusal stands: without an accepted sender and recipient nothing can be delivered.
-        """
-        wire = self._wire
-        if wire is None or phase == "data":
-            return True
-        try:
-            # A server that refuses the sender and takes the recipient may mean a sender whom we do not know.
-            if phase == "mail" and not _refusal(wire.reply(self._command)[0]):
-                return False
-            code, _ = wire.reply(self._command)
-            if code // 100 == 3:
-                # It wants a text for nobody (RFC 2920 section 3.1): an empty one ends the transaction.
-                wire.send(b".\r\n", self._command)
-                code, _ = wire.reply(self._command)
-                return code // 100 == 2 or _refusal(code)
-            return _refusal(code)
-        except WireLost:
-            return False
-
-    def _lost(self, why: str, outgoing: Outgoing) -> Outcome:
-        why = re.sub(re.escape(outgoing.recipient), "(recipient)", why, flags=re.IGNORECASE)[:300]
-        if self._dotted:
-            return Outcome(Kind.IN_DOUBT, detail=f"the whole message was sent, but {why}")
-        return Outcome(Kind.TRANSIENT, detail=why)
-
-    def _drop(self) -> None:
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            wire.close()
-
-
-def _path(address: str) -> bytes:
-    """Return an address as MAIL and RCPT write it, or nothing where it cannot stand there."""
-    written = envelope_address(address)
-    return b"" if written is None else f"<{written}>".encode("ascii")
-
-
-def _refusal(code: int) -> bool:
-    """Tell whether a reply refuses and leaves the connection open."""
-    return 400 <= code < 600 and code != 421
 
 
 def _loopback(host: str) -> bool:

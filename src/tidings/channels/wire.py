@@ -1,13 +1,22 @@
-"""The lines of an SMTP dialogue on one socket, each with a time limit; anything odd is a lost connection."""
+"""The lines of an SMTP dialogue on one socket that never blocks; anything odd is a lost connection.
+
+`put`, `flush`, `fill` and `take` move what is possible at once, for whoever drives many connections in one thread;
+`exchange` waits for it, each answer with its time limit.
+"""
 
 from __future__ import annotations
 
+import select
 import socket
+import ssl
+import time
 from collections.abc import Sequence
 
-from tidings.clock import Clock, SystemClock
-
 _MOST_REPLY = 65_536
+_CHUNK = 16_384
+# What may stand between a code and its text; nothing where the line ends there.
+_BEHIND_CODE = (b" ", b"-", b"")
+_NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class WireLost(Exception):
@@ -15,64 +24,125 @@ class WireLost(Exception):
 
 
 class Wire:
-    """Sends command lines and reads replies on an open socket.
+    """Sends command lines and reads replies on an open socket, plain or TLS.
 
-    `sock` may be plain or TLS. A call blocks at most twice its seconds: a reply that drips in is given up too.
+    `given` counts the bytes of the last `put` that were handed to the machine's network; over TLS it does not count
+    what may have left in part.
     """
 
-    def __init__(self, sock: socket.socket, clock: Clock | None = None) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._clock = clock or SystemClock()
-        self._timeout: float | None = None
+        self.tls = isinstance(sock, ssl.SSLSocket)
+        self.given = 0
+        self._unsent = b""
         self._rest = b""
+        self._lines: list[str] = []
+        self._size = 0
         # The final dot is a small packet behind a large one: without this it waits for the other side's ACK.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
 
-    def command(self, line: bytes, seconds: float) -> tuple[int, str]:
-        """Send one command line (without its end) and return the reply's code and text."""
-        self.commands((line,), seconds)
-        return self.reply(seconds)
+    def fileno(self) -> int:
+        """Return the socket's number, for those who wait for many; -1 when it is closed."""
+        return self._sock.fileno()
 
-    def commands(self, lines: Sequence[bytes], seconds: float) -> None:
-        """Send command lines in one write; each is answered by one `reply`, in this order."""
-        group = b"".join([line + b"\r\n" for line in lines])
-        if not group.count(b"\r") == group.count(b"\n") == len(lines):
-            raise WireLost("a command would hold a line break")
-        self.send(group, seconds)
+    def put(self, content: bytes) -> None:
+        """Take bytes to be sent by `flush`; earlier ones must be gone."""
+        self._unsent = content
+        self.given = 0
 
-    def send(self, content: bytes, seconds: float) -> None:
-        """Send bytes; when this raises, the other side has at most a part of them."""
-        self._limit(seconds)
+    def flush(self) -> bool:
+        """Send what can be sent now; return whether all of it is gone. Raises WireLost."""
+        unsent = self._unsent
+        while unsent:
+            try:
+                count = self._sock.send(unsent)
+            except _NOT_NOW:
+                self._unsent = unsent
+                return False
+            except OSError as error:
+                raise WireLost(_why(error)) from error
+            self.given += count
+            unsent = unsent[count:]
+        self._unsent = unsent
+        return True
+
+    def fill(self) -> bool:
+        """Read what has come; return False when there was nothing. Raises WireLost at the end of the connection."""
         try:
-            self._sock.sendall(content)
+            chunk = self._sock.recv(_CHUNK)
+        except _NOT_NOW:
+            return False
         except OSError as error:
-            raise WireLost(_why(error, seconds)) from error
+            raise WireLost(_why(error)) from error
+        if not chunk:
+            raise WireLost("the server closed the connection")
+        self._size += len(chunk)
+        if self._size > _MOST_REPLY:
+            raise WireLost("the server's answer does not end")
+        self._rest += chunk
+        return True
 
-    def reply(self, seconds: float) -> tuple[int, str]:
-        """Return code and text of the next reply, its lines joined by a space."""
-        self._limit(seconds)
-        lines: list[str] = []
-        size, give_up = 0, None
+    def take(self) -> tuple[int, str] | None:
+        """Return code and text of the next reply, its lines joined by a space; None while it is not all there."""
         while True:
             line, found, rest = self._rest.partition(b"\n")
             if not found:
-                if give_up is None:
-                    give_up = self._clock.monotonic() + seconds
-                elif self._clock.monotonic() > give_up:
-                    raise WireLost(f"the server did not finish its answer within {seconds:g} s")
-                chunk = self._receive(seconds)
-                size += len(chunk)
-                if size > _MOST_REPLY:
-                    raise WireLost("the server's answer does not end")
-                self._rest += chunk
-                continue
-            self._rest = rest
-            text = line.rstrip(b"\r").decode("utf-8", "replace")
-            if not text[:3].isdigit() or not text[:3].isascii() or text[3:4] not in ("", " ", "-"):
-                raise WireLost(f"the server says {text[:60]!r}, which is no SMTP")
-            lines.append(text[4:])
-            if text[3:4] != "-":
-                return int(text[:3]), " ".join(lines)
+                return None
+            self._rest, line = rest, line.rstrip(b"\r")
+            code, more = line[:3], line[3:4]
+            # Bytes are digits in ASCII alone.
+            if not code.isdigit() or len(code) < 3 or more not in _BEHIND_CODE:
+                said = line.decode("utf-8", "replace")
+                raise WireLost(f"the server says {said[:60]!r}, which is no SMTP")
+            text = line[4:].decode("utf-8", "replace")
+            if more != b"-" and not self._lines:
+                self._size = 0
+                return int(code), text
+            self._lines.append(text)
+            if more != b"-":
+                lines, self._lines, self._size = self._lines, [], 0
+                return int(code), " ".join(lines)
+
+    def late(self, seconds: float) -> WireLost:
+        """Return what is to be said when `seconds` have passed without the whole of what was waited for."""
+        if self._rest or self._lines:
+            return WireLost(f"the server did not finish its answer within {seconds:g} s")
+        return WireLost(f"the server did not answer within {seconds:g} s")
+
+    def commands(self, lines: Sequence[bytes], seconds: float) -> None:
+        """Send command lines in one write, each of which is answered; waits at most `seconds`."""
+        self.send(grouped(lines), seconds)
+
+    def send(self, content: bytes, seconds: float) -> None:
+        """Send bytes; waits at most `seconds`. Raises WireLost."""
+        self.put(content)
+        self._wait_sent(seconds)
+
+    def exchange(self, content: bytes, seconds: float) -> tuple[int, str]:
+        """Send bytes (none, to hear one more answer) and return the next reply; waits `seconds` for each of the two.
+
+        Raises WireLost.
+        """
+        if content:
+            self.send(content, seconds)
+        until = time.monotonic() + seconds
+        while (answer := self.take()) is None:
+            if not self.fill():
+                self._wait(select.POLLIN, until, seconds)
+        return answer
+
+    def _wait_sent(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self.flush():
+            self._wait(select.POLLOUT, until, seconds)
+
+    def _wait(self, event: int, until: float, seconds: float) -> None:
+        left = until - time.monotonic()
+        poll = select.poll()
+        poll.register(self._sock, event)
+        if left <= 0 or not poll.poll(left * 1000):
+            raise self.late(seconds)
 
     def close(self) -> None:
         """Close the socket; never raises."""
@@ -81,26 +151,14 @@ class Wire:
         except OSError:
             return
 
-    def _receive(self, seconds: float) -> bytes:
-        try:
-            chunk = self._sock.recv(4096)
-        except OSError as error:
-            raise WireLost(_why(error, seconds)) from error
-        if not chunk:
-            raise WireLost("the server closed the connection")
-        return chunk
 
-    def _limit(self, seconds: float) -> None:
-        # Setting it is a system call: only when it changes.
-        if seconds != self._timeout:
-            try:
-                self._sock.settimeout(seconds)
-            except OSError as error:
-                raise WireLost(_why(error, seconds)) from error
-            self._timeout = seconds
+def grouped(lines: Sequence[bytes]) -> bytes:
+    """Return command lines as one group; raises WireLost where one of them would hold a line break."""
+    group = b"\r\n".join(lines) + b"\r\n"
+    if not group.count(b"\r") == group.count(b"\n") == len(lines):
+        raise WireLost("a command would hold a line break")
+    return group
 
 
-def _why(error: OSError, seconds: float) -> str:
-    if isinstance(error, TimeoutError):
-        return f"the server did not answer within {seconds:g} s"
+def _why(error: OSError) -> str:
     return f"the connection broke: {error.strerror or error}"
