@@ -103,3 +103,19 @@ def test_a_stop_does_not_let_waiting_connections_break_the_rate(sqlite: Store, c
     options = {"adapter": channel, "render": render, "clock": clock, "connections": 8}
     done = deliver(sqlite, seed(sqlite, 30).job, rate_per_second=4, stop=stop, **options)
     assert (done.sent_now, done.pending) == (2, 28)
+
+
+def test_a_connection_that_opens_when_the_work_is_done_is_closed(sqlite: Store, clock: FixedClock) -> None:
+    class Slow(Limited):
+        def connect(self) -> Connected:
+            with self.guard:
+                self.asked += 1
+                late = self.asked > 1
+            if late:
+                time.sleep(0.5)
+            return Channel.connect(self)
+
+    channel = Slow()
+    done = deliver(sqlite, seed(sqlite, 20).job, adapter=channel, render=render, clock=clock, connections=4)
+    assert (done.accepted, channel.asked) == (20, 4)
+    assert channel.open == 0

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from support.ledger_child import CONNECTIONS
 from support.ledger_harness import Findings, Harness
 from support.ledger_sink import running_sink
+from support.ledger_windows import CONNECTIONS as WINDOW_CONNECTIONS
 from support.ledger_world import seed
 from tidings.cli.main import execute
 from tidings.delivery.verify import verify
@@ -26,6 +27,7 @@ from tidings.store.database import Store
 from tidings.store.tables import sending
 
 PEOPLE, KILLS = 5_000, 30
+WINDOW_KILLS = 4
 NIGHTLY_ROUNDS, NIGHTLY_KILLS = 40, 50
 
 
@@ -48,13 +50,13 @@ def listed(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return ask
 
 
-def _judge(findings: Findings, kills: int, rows: list[dict[str, Any]]) -> None:
+def _judge(findings: Findings, kills: int, rows: list[dict[str, Any]], *, bound: int = CONNECTIONS) -> None:
     assert findings.kills == kills
     assert findings.sent_twice == set()
     assert findings.lost == set()
     assert findings.denied == set()
     assert findings.run_state == "finished"
-    assert max(findings.open_at_kill) <= CONNECTIONS
+    assert max(findings.open_at_kill) <= bound
     assert len(findings.in_doubt) <= sum(findings.open_at_kill)
     assert {int(row["customer"].removeprefix("c")) for row in rows} == findings.in_doubt
     assert all(row["attempted_at"] and "between hand-over and answer" in row["detail"] for row in rows)
@@ -67,6 +69,20 @@ def test_thirty_kills_lose_nothing_and_repeat_nothing(store: Store, tmp_path: Pa
     _judge(findings, KILLS, listed("spring"))
     assert verify(store).broken == ()
     print(f"\n{store.dialect}: {findings}")
+
+
+@pytest.mark.parametrize(("kind", "window", "people"), [("api", 100, 20_000), ("centre", 10, 5_000)])
+def test_kills_of_a_channel_with_a_window_doubt_at_most_its_connections_times_the_window(
+    store: Store, tmp_path: Path, listed: Any, kind: str, window: int, people: int
+) -> None:
+    world = seed(store, people)
+    with running_sink(tmp_path, "calls") as sink:
+        findings = Harness(store, world, sink, kind, seed=window).storm(WINDOW_KILLS)
+    _judge(findings, WINDOW_KILLS, listed("spring"), bound=WINDOW_CONNECTIONS * window)
+    # Otherwise the kills never met a window that was under way.
+    assert max(findings.open_at_kill) > WINDOW_CONNECTIONS
+    assert verify(store).broken == ()
+    print(f"\n{store.dialect}, {kind}: {findings}")
 
 
 def test_a_sender_that_marks_after_the_batch_is_found_guilty(store: Store, tmp_path: Path) -> None:

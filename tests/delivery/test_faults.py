@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psycopg
@@ -32,6 +33,7 @@ from tidings.delivery.sender import deliver
 from tidings.delivery.verify import verify
 from tidings.errors import StoreError
 from tidings.store.database import Store
+from tidings.store.quick import QuickWriter
 from tidings.store.tables import sending
 
 
@@ -163,7 +165,7 @@ def test_a_full_disk_stops_the_sender_with_one_sentence_and_loses_nothing(
     world = seed(store, 2_000)
     with running_sink(tmp_path) as sink:
         harness = Harness(store, world, sink, "real", seed=5)
-        child = harness.spawn("150000")
+        child = harness.spawn("900000")
         _, err = child.communicate(timeout=60)
         assert child.returncode == 1
         assert err.count("\n") == 1
@@ -189,11 +191,21 @@ def _make_read_only(connection: sa.Connection) -> None:
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
 
 
+def _driver_read_only(quick: QuickWriter) -> AbstractContextManager[sqlite3.Connection]:
+    if _locked_out.is_set():
+        quick._driver.execute("PRAGMA query_only = ON")
+    return _really(quick)
+
+
+_really = QuickWriter.transaction
+
+
 def test_a_store_that_becomes_read_only_is_one_sentence_and_loses_nothing(
-    store: Store, clock: FixedClock
+    store: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(QuickWriter, "transaction", _driver_read_only)
     world = seed(store, 60)
-    engines = (store._durable, store._marks)
+    engines = dict.fromkeys((store._durable, store._marks, store._quick))
 
     def lock_out(letter: Letter) -> None:
         if channel.given.total() == 20:
@@ -205,6 +217,7 @@ def test_a_store_that_becomes_read_only_is_one_sentence_and_loses_nothing(
     channel = Channel(before=lock_out)
     with pytest.raises(StoreError, match="is read-only"):
         deliver(store, world.job, adapter=channel, render=render, clock=clock, connections=2)
+    monkeypatch.setattr(QuickWriter, "transaction", _really)
     for engine in engines:
         sa.event.remove(engine, "begin", _make_read_only)
         engine.dispose()

@@ -187,7 +187,9 @@ def test_a_power_cut_at_any_byte_doubts_at_most_the_claim_and_repeats_nothing(
 
     channel = Channel(before=pull_the_plug)
     stop = threading.Event()
-    monkeypatch.setattr("tidings.delivery.handing.Hands._fail", lambda _self, _why: stop.set())
+    monkeypatch.setattr(
+        "tidings.delivery.handing.Hands._fail", lambda _self, why, **_: stop.set() if why else None
+    )
     deliver(
         store, world.job, adapter=channel, render=render, clock=clock, connections=1, batch=batch, stop=stop
     )

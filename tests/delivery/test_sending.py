@@ -15,7 +15,7 @@ from tidings.clock import FixedClock, to_micros
 from tidings.customers.consent import ConsentRow, record
 from tidings.customers.suppression import suppress
 from tidings.definitions.kinds.rules import Purpose
-from tidings.delivery.pause import resume
+from tidings.delivery.pause import resume_channel
 from tidings.delivery.verify import verify
 from tidings.delivery.work import Delivered, Refusal, Retry
 from tidings.store.database import Store
@@ -218,20 +218,20 @@ def test_a_template_that_fails_for_everybody_pauses_the_run_early(
     assert done.pending == 400 - done.refused
 
 
-def test_a_wrong_password_pauses_the_run_and_keeps_everybody(
+def test_a_wrong_password_pauses_the_channel_and_keeps_everybody(
     store: Store, send: Callable[..., Delivered]
 ) -> None:
     world = seed(store, 50)
     done = send(
         world, Channel(lambda _letter, _copies: Answer("rejected", "config", "535 5.7.8 bad password"))
     )
-    assert done.paused
     assert done.reason == "the channel email refuses to send: 535 5.7.8 bad password"
     assert done.pending == 50
     assert set(states(store, world.run_id).values()) == {"planned"}
     with store.read() as connection:
-        run = connection.execute(sa.select(sending.runs)).one()
-        assert run.pause_reason == done.reason
+        assert connection.execute(sa.select(sending.runs.c.state)).scalar_one() == "sending"
+        pause = connection.execute(sa.select(sending.channel_pauses)).one()
+        assert (pause.channel, pause.reason) == ("email", "it refuses to send: 535 5.7.8 bad password")
         assert (
             connection.execute(
                 sa.select(sa.func.count())
@@ -342,8 +342,9 @@ def test_a_hand_over_that_the_channel_could_not_begin_is_no_attempt(
 ) -> None:
     world = seed(store, 1, retry=Retry(attempts=2))
     for _ in range(3):
-        assert send(world, Channel(lambda _letter, _copies: Answer("rejected", "config", "530 login"))).paused
-        resume(store, "spring", actor="ann", now=clock.now())
+        refused = Channel(lambda _letter, _copies: Answer("rejected", "config", "530 login"))
+        assert "530 login" in send(world, refused).reason
+        resume_channel(store, "email", actor="ann", now=clock.now())
     assert message_rows(store, world.run_id)[0].attempt == 0
     greylisting = Channel(lambda _letter, _copies: Answer("transient", "recipient", "451 later"))
     assert send(world, greylisting).deferred == 1

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
 from tidings.cli.options import environment_option, examples, json_option
+
+if TYPE_CHECKING:
+    from tidings.delivery.doubt import Doubt
 
 
 class _Group(click.Group):
@@ -55,13 +60,14 @@ def list_command(of: str, environment: str | None, as_json: bool) -> int:
 
     with open_session(environment, need_vocabulary=False) as session, session.store.read() as connection:
         found = doubts(connection, of)
-    if as_json:
-        click.echo(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
-        return 0
+        if as_json:
+            click.echo(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
+            return 0
+        zone = ZoneInfo(session.settings.definitions.workspace.zone)
     if not found:
         click.echo("No message is in doubt.")
         return 0
-    _tell([one.as_json() for one in found])
+    _tell(found, zone)
     count = f"{len(found):,} messages are" if len(found) > 1 else "1 message is"
     click.echo(f"\n{count} in doubt. Ask the receiving side, then:")
     click.echo("  tidings in-doubt resolve MESSAGE… --sent | --resend | --not-sent")
@@ -81,9 +87,10 @@ def list_command(of: str, environment: str | None, as_json: bool) -> int:
 @click.option("--sent", "how", flag_value="sent", help="It arrived: count it as sent.")
 @click.option("--resend", "how", flag_value="resend", help="Send it again, even if it arrived.")
 @click.option("--not-sent", "how", flag_value="not sent", help="It did not arrive and shall not be sent.")
+@click.option("-y", "--yes", is_flag=True, help="For scripts; this never asks.")
 @environment_option
 def resolve_command(
-    messages: tuple[int, ...], campaign: str | None, how: str | None, environment: str | None
+    messages: tuple[int, ...], campaign: str | None, how: str | None, yes: bool, environment: str | None
 ) -> int:
     """Settle messages in doubt, by number or all of a campaign; who did it stands in the audit trail."""
     import getpass
@@ -118,27 +125,23 @@ def _one(said: str) -> str:
     return said.replace("count as", "counts as")
 
 
-def _tell(rows: list[dict[str, Any]]) -> None:
+def _tell(found: Sequence[Doubt], zone: ZoneInfo) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("message", "customer", "campaign", "channel", "handed over"):
         table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(
-            str(row["message"]),
-            row["customer"],
-            row["campaign"],
-            row["channel"],
-            row["attempted_at"] or "unknown",
-        )
+    for one in found:
+        # By the clock of the workspace, as in every report.
+        at = one.attempted_at and f"{one.attempted_at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(one.message_id), one.customer, one.campaign, one.channel, at or "unknown")
     Console(highlight=False, markup=False).print(table)
     # Hundreds in doubt mostly share one story: it is told once, below, where it has the whole width.
     stories: dict[str, list[int]] = {}
-    for row in rows:
-        stories.setdefault(row["detail"], []).append(row["message"])
+    for one in found:
+        stories.setdefault(one.detail, []).append(one.message_id)
     click.echo("\nWhat is known:")
     for detail, messages in stories.items():
-        which = "all" if len(stories) == 1 else ", ".join(str(one) for one in messages)
+        which = "all" if len(stories) == 1 else ", ".join(str(number) for number in messages)
         click.echo(f"  {which}: {detail or 'nothing'}")

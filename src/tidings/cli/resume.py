@@ -10,24 +10,36 @@ from tidings.cli.options import environment_option, examples
 @click.command(
     epilog=examples(
         "tidings resume spring_winback",
-        "tidings resume                    # take back the pause of everything",
+        "tidings resume --channel email    # the key is right again",
+        "tidings resume                    # everything; says what is still paused",
     )
 )
 @click.argument("campaign", required=False)
+@click.option("--channel", metavar="CHANNEL", help="Go on by this channel, in all campaigns.")
+@click.option("-y", "--yes", is_flag=True, help="For scripts; this never asks.")
 @environment_option
-def command(campaign: str | None, environment: str | None) -> int:
-    """Take back the pause of a campaign, or with no name the pause of everything.
+def command(campaign: str | None, channel: str | None, yes: bool, environment: str | None) -> int:
+    """Take back the pause of a campaign, of a channel, or with no name the pause of everything.
 
     Nothing is sent again: sending goes on after the last message that was handed over.
     """
     import getpass
 
+    from tidings.cli.paused import channel_line, check_channel
     from tidings.cli.session import open_session
-    from tidings.delivery.pause import resume
+    from tidings.delivery.pause import resume, resume_channel
+    from tidings.errors import UsageError
 
+    if campaign and channel:
+        raise UsageError("name a campaign or a channel, not both")
     with open_session(environment, need_vocabulary=False) as session:
-        done = resume(session.store, campaign, actor=getpass.getuser(), now=session.clock.now())
-    what = campaign or "all sending"
+        store, actor, now = session.store, getpass.getuser(), session.clock.now()
+        if channel:
+            check_channel(session.settings.definitions, store, channel)
+            done = resume_channel(store, channel, actor=actor, now=now)
+        else:
+            done = resume(store, campaign, actor=actor, now=now)
+    what = campaign or (f"the channel {channel}" if channel else "all sending")
     click.echo(f"{what} is no longer paused." if done.changed else f"{what} was not paused.")
     if done.left:
         click.echo(
@@ -36,4 +48,6 @@ def command(campaign: str | None, environment: str | None) -> int:
         )
     if done.still_paused:
         click.echo(f"Still paused by themselves: {', '.join(done.still_paused)}")
+    for name, why in done.channels:
+        click.echo(channel_line(name, why))
     return 0

@@ -20,28 +20,40 @@ if TYPE_CHECKING:
     from tidings.campaigns.plan import Plan
     from tidings.campaigns.runs import Run
     from tidings.cli.session import Session
-    from tidings.responses.drain import Drainer
+    from tidings.flows.one_shot import OneShot
 
 
 @click.command(
     epilog=examples(
         "tidings run spring_winback                  # show the plan and ask",
         "tidings run spring_winback --plan 3fa9c1    # run a stored plan",
+        "tidings run spring_winback --wait 300        # give receipts five minutes",
         "tidings run spring_winback --yes --json",
     )
 )
 @click.argument("name")
 @click.option("--plan", "plan_hash", metavar="HASH", help="Run this stored plan instead of planning anew.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 86_400),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After sending, collect receipts for so long at most and try the next channel where one failed.",
+)
 @yes_option
 @environment_option
 @json_option
-def command(name: str, plan_hash: str | None, yes: bool, environment: str | None, as_json: bool) -> int:
+def command(
+    name: str, plan_hash: str | None, wait: float, yes: bool, environment: str | None, as_json: bool
+) -> int:
     """Run a campaign: show its plan, ask, enrol every arm and send.
 
-    Running an occurrence a second time does nothing and says so; one that was interrupted goes on.
+    Running an occurrence a second time sends nothing again and says so; one that was interrupted goes on. Receipts that a
+    provider sends to the tracker, and those that come later, are for `tidings serve`.
     """
     from tidings.campaigns.planning import find_campaign
-    from tidings.campaigns.runs import enrol, find_run, start_run
+    from tidings.campaigns.runs import check_whole, enrol, find_run, start_run
     from tidings.cli.readiness import check_plannable, check_sendable
     from tidings.cli.session import open_session
 
@@ -50,6 +62,7 @@ def command(name: str, plan_hash: str | None, yes: bool, environment: str | None
         campaign = find_campaign(definitions, name)
         run = find_run(session.store, campaign.id)
         if run is None:
+            check_whole(campaign)
             check_plannable(session, campaign)
             check_sendable(session.settings, campaign)
             plan = _choose_plan(session, name, plan_hash)
@@ -64,20 +77,21 @@ def command(name: str, plan_hash: str | None, yes: bool, environment: str | None
         elif run.state == "enrolling":
             click.echo("an interrupted start of this run is taken up", err=True)
             enrol(session.store, run.id)
-        elif run.state in ("finished", "cancelled"):
+        elif run.state == "cancelled" or (run.state == "finished" and not _followed(session, run, wait)):
             return _already(session, run, as_json)
         elif run.state != "paused":
             click.echo("this run was started before; going on", err=True)
-        return _send(session, run, as_json)
+        return _send(session, run, wait, as_json)
 
 
 def _choose_plan(session: Session, name: str, plan_hash: str | None) -> Plan:
     from tidings.campaigns.planning import check_drift, load_plan, make_plan
+    from tidings.cli.plan_estimates import priced
     from tidings.errors import UsageError
 
     definitions, store, now = session.settings.definitions, session.store, session.clock.now()
     if plan_hash is None:
-        return make_plan(store, definitions, name, now=now)
+        return priced(session, definitions.campaigns[name], make_plan(store, definitions, name, now=now))
     _, _, plan = load_plan(store, plan_hash)
     if plan.campaign != name:
         raise UsageError(f"plan {plan.hash} is of the campaign {plan.campaign}, not of {name}")
@@ -120,45 +134,60 @@ def _already(session: Session, run: Run, as_json: bool) -> int:
     return 0
 
 
-def _send(session: Session, run: Run, as_json: bool) -> int:
-    """Deliver what is due and say how it went; exit 1 when something is left undone."""
+def _one_shot(session: Session, run: Run) -> OneShot:
+    from tidings.flows.one_shot import OneShot
+
+    return OneShot(
+        session.settings,
+        session.store,
+        run.bounds.get("via", ()),
+        clock=session.clock,
+        say=lambda words: click.echo(words, err=True),
+    )
+
+
+def _followed(session: Session, run: Run, wait: float) -> bool:
+    """Collect what has come since a run went out; tell whether somebody is written to by the next channel because of it."""
     from tidings.campaigns.runs import find_run
-    from tidings.clock import from_micros, iso, to_micros
-    from tidings.delivery.running import deliver_run, run_counts
+
+    with _stopping() as stop:
+        _one_shot(session, run).settle(run.id, wait, stop=stop)
+    after = find_run(session.store, run.campaign, run.occurrence)
+    return after is not None and after.state != "finished"
+
+
+def _send(session: Session, run: Run, wait: float, as_json: bool) -> int:
+    """Deliver what is due, collect receipts and say how it went; exit 1 when something is left undone."""
+    from tidings.campaigns.runs import find_run
+    from tidings.cli.paused import paused_lines
+    from tidings.clock import from_micros, to_micros
+    from tidings.delivery.running import run_counts, waiting_channels
 
     now = to_micros(session.clock.now())
     if run.anchor_at > now:
-        click.echo(
-            f"enrolled; it goes out at {iso(from_micros(run.anchor_at))}. Leave `tidings serve` running."
-        )
+        at = from_micros(run.anchor_at).astimezone(ZoneInfo(session.settings.definitions.workspace.zone))
+        click.echo(f"enrolled; it goes out at {at:%Y-%m-%d %H:%M}. Leave `tidings serve` running.")
         return 0
+    waiting = 0
     with _stopping() as stop:
-        done = deliver_run(
-            session.settings,
-            session.store,
-            run.id,
-            clock=session.clock,
-            progress=None if as_json else progress_line(),
-            stop=stop,
-            before_claim=_drainer(session).drain_pending,
-        )
+        one_shot = _one_shot(session, run)
+        done = one_shot.deliver(run.id, progress=None if as_json else progress_line(), stop=stop)
+        if done.state == "finished" and not done.reason and not stop.is_set():
+            waiting = one_shot.settle(run.id, wait, stop=stop)
     counts = run_counts(session.store, run.id)
     after = find_run(session.store, run.campaign, run.occurrence) or run
     if as_json:
-        click.echo(json.dumps(_result(after, counts, already=False, reason=done.reason), indent=2))
+        result = _result(after, counts, already=False, reason=done.reason)
+        click.echo(json.dumps({**result, "waiting": waiting}, indent=2))
     else:
-        _tell(after, counts, done.reason)
+        _tell(
+            after, counts, done.reason, paused_lines(session.store, waiting_channels(session.store, run.id))
+        )
+        if waiting:
+            click.echo(
+                f"{waiting:,} wait for their receipts: `tidings serve` collects them, or `tidings run {run.campaign}` again."
+            )
     return 0 if after.state == "finished" else 1
-
-
-def _drainer(session: Session) -> Drainer:
-    """Return what brings unsubscribes that the tracker took in into the store before each claim."""
-    from tidings.responses.drain import Drainer
-    from tidings.responses.spool import spool_folder
-
-    settings = session.settings
-    folder = spool_folder(settings.data_dir, settings.environment.name)
-    return Drainer(session.store, folder, salt=settings.definitions.workspace.salt)
 
 
 def progress_line() -> Any:
@@ -200,7 +229,7 @@ def _result(run: Run, counts: dict[str, int], *, already: bool, reason: str = ""
     }
 
 
-def _tell(run: Run, counts: dict[str, int], reason: str) -> None:
+def _tell(run: Run, counts: dict[str, int], reason: str, held: list[str]) -> None:
     for state, count in counts.items():
         if count:
             click.echo(f"  {count:>9,}  {state.replace('_', ' ')}")
@@ -214,6 +243,11 @@ def _tell(run: Run, counts: dict[str, int], reason: str) -> None:
         click.echo(
             f"Not all is out yet: {reason}\nGo on with:  tidings resume, then tidings run {run.campaign}"
         )
+    elif held:
+        click.echo("Not all is out yet: messages wait.")
+        for line in held:
+            click.echo(line)
+        click.echo(f"then:  tidings run {run.campaign}  (or leave it to `tidings serve`)")
     else:
         why = f": {reason}" if reason else ""
         click.echo(f"Not all is out yet{why}. Go on with:  tidings run {run.campaign}")

@@ -19,18 +19,25 @@ if TYPE_CHECKING:
 def command(environment: str | None, as_json: bool) -> int:
     """Recompute the ledger from its rows and say every rule that does not hold.
 
-    For each run: planned = accepted + rejected + refused + in doubt + pending + cancelled. Nothing is changed.
+    For each run: planned = accepted + unconfirmed + rejected + refused + in doubt + pending + cancelled. Nothing is changed.
     Exit code 1 when something is broken.
     """
+    from tidings.cli.paused import paused_lines
     from tidings.cli.session import open_session
+    from tidings.delivery.pause import paused_channels
     from tidings.delivery.verify import verify
 
     with open_session(environment, need_vocabulary=False) as session:
         verdict = verify(session.store)
+        held = paused_lines(session.store)
+        with session.store.read() as connection:
+            channels = paused_channels(connection)
     if as_json:
-        click.echo(json.dumps(verdict.as_json(), indent=2))
+        click.echo(json.dumps({**verdict.as_json(), "paused_channels": channels}, indent=2))
     else:
         _tell(verdict)
+        for line in held:
+            click.echo(f"WARNING  {line}")
     return 1 if verdict.broken else 0
 
 
@@ -42,8 +49,17 @@ def _tell(verdict: Verdict) -> None:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("run", overflow="fold")
         table.add_column("state", no_wrap=True)
-        every = ("planned", "accepted", "rejected", "refused", "in_doubt", "pending", "cancelled")
-        # Only what happened: with all seven the page does not fit into 80 columns.
+        every = (
+            "planned",
+            "accepted",
+            "unconfirmed",
+            "rejected",
+            "refused",
+            "in_doubt",
+            "pending",
+            "cancelled",
+        )
+        # Only what happened: with all eight the page does not fit into 80 columns.
         names = [one for one in every if one in every[:2] or any(getattr(run, one) for run in verdict.runs)]
         for name in names:
             table.add_column(name.replace("_", " "), justify="right", no_wrap=True)

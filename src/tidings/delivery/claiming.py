@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from tidings.clock import to_micros
+from tidings.customers.knowing import listed, one_of
 from tidings.customers.permission import address_columns
 from tidings.delivery import gate
 from tidings.delivery.work import Claimed, Job
@@ -18,6 +21,9 @@ from tidings.errors import UsageError
 from tidings.store.database import Store
 from tidings.store.engines import to_json
 from tidings.store.tables import keeping, people, sending
+
+# Begins a durable transaction for a purpose.
+Durable = Callable[[str], AbstractContextManager[sa.Connection]]
 
 MICROS = 1_000_000
 PENDING = ("planned", "claimed", "started", "deferred")
@@ -59,7 +65,7 @@ def look(store: Store, job: Job, *, after: int, limit: int) -> Found:
     """
     now = to_micros(store.clock.now())
     with store.read() as connection:
-        held = why_held(connection, job.run_id)
+        held = why_held(connection, job.run_id, job.channel)
         if held:
             return Found(held=held)
         statement = (
@@ -79,29 +85,31 @@ def take(
     boot_id: str | None,
     found: Sequence[int],
     lease_seconds: float,
+    durable: Durable | None = None,
 ) -> Taken:
     """Claim those of the messages found that are still due; those that the gate refuses are settled here.
 
-    The whole is one durable transaction: after a kill either the claim stands or nothing happened.
+    The whole is one durable transaction: after a kill either the claim stands or nothing happened. `durable` begins
+    it, `store.durable` when left out.
     """
     now = to_micros(store.clock.now())
     # Measured before the store reads its own clock, so our idea of the end is never later than the store's.
     lease_begins = time.monotonic()
-    with store.durable("claim") as connection:
-        held = why_held(connection, job.run_id)
+    with (durable or store.durable)("claim") as connection:
+        held = why_held(connection, job.run_id, job.channel)
         if held:
             return Taken(held=held)
         store.note_time(connection, store.clock.now())
-        ids = _still_due(connection, job, found, now)
-        if not ids:
-            return Taken()
-        rows = connection.execute(_rows_statement(job), {"ids": ids, "now": now}).all()
+        dialect = connection.dialect.name
+        rows = connection.execute(_rows_statement(job, dialect), {**listed(dialect, found), "now": now}).all()
         refused: dict[str, list[int]] = defaultdict(list)
+        mine: list[Any] = []
         for row in rows:
-            if row.code is not None:
-                refused[row.code].append(row.id)
+            if row[0] is None:
+                mine.append(row)
+            else:
+                refused[row[0]].append(row[1])
         refuse(connection, job, refused, now)
-        mine = [row for row in rows if row.code is None]
         refused_count = len(rows) - len(mine)
         if not mine:
             return Taken(refused=refused_count)
@@ -118,37 +126,35 @@ def take(
             )
             .returning(sending.claims.c.id)
         ).scalar_one()
-        connection.execute(_CLAIM, {"ids": [row.id for row in mine], "fence": fence})
-        values = job.variables(connection, [row.customer_id for row in mine]) if job.variables else {}
+        connection.execute(_claim(dialect), {**listed(dialect, [row[1] for row in mine]), "fence": fence})
+        values = job.variables(connection, [row[2] for row in mine]) if job.variables else {}
         if job.variables:
-            _write_variables(connection, [(row.id, values.get(row.customer_id, {})) for row in mine])
+            # A template that names nothing needs nothing kept.
+            _write_variables(connection, [(row[1], own) for row in mine if (own := values.get(row[2]))])
+    channel = job.channel
+    # In the order of _rows_statement.
     taken = tuple(
-        Claimed(
-            message_id=row.id,
-            claim_id=fence,
-            customer_id=row.customer_id,
-            key=row.key,
-            address=row.address,
-            locale=row.locale,
-            channel=job.channel,
-            variant=row.variant,
-            step=row.step,
-            attempt=row.attempt,
-            variables=values.get(row.customer_id, {}),
-        )
-        for row in mine
-    )
+        [
+            Claimed(
+                message_id, fence, customer_id, key, address, locale, channel, variant, step, attempt,
+                values.get(customer_id, {}),
+            )
+            for _, message_id, customer_id, variant, step, attempt, key, locale, address in mine
+        ]
+    )  # fmt: skip
     lease = Lease(fence, lease_begins + lease_seconds)
     return Taken(lease, taken, refused_count)
 
 
-def renew(store: Store, leases: Sequence[Lease], lease_seconds: float) -> list[Lease]:
-    """Prolong leases that have not run out; those missing from the answer are lost."""
+def renew(
+    store: Store, leases: Sequence[Lease], lease_seconds: float, durable: Durable | None = None
+) -> list[Lease]:
+    """Prolong leases that have not run out; those missing from the answer are lost. `durable` as for `take`."""
     if not leases:
         return []
     begins = time.monotonic()
     claims = sending.claims
-    with store.durable("lease") as connection:
+    with (durable or store.durable)("lease") as connection:
         now = store.lease_now(connection)
         kept = connection.execute(
             sa.update(claims)
@@ -163,8 +169,11 @@ def renew(store: Store, leases: Sequence[Lease], lease_seconds: float) -> list[L
         return [Lease(fence, begins + lease_seconds) for fence in kept]
 
 
-def why_held(connection: sa.Connection, run_id: int) -> str:
-    """Return one sentence why nothing of the run may go out now, or an empty text; UsageError for no such run."""
+def why_held(connection: sa.Connection, run_id: int, channel: str = "") -> str:
+    """Return one sentence why nothing of the run (by a channel) may go out now, or an empty text.
+
+    Raises UsageError for no such run.
+    """
     identity, runs = keeping.identity, sending.runs
     whole = connection.execute(sa.select(identity.c.paused, identity.c.pause_reason)).first()
     if whole is not None and whole.paused:
@@ -175,7 +184,9 @@ def why_held(connection: sa.Connection, run_id: int) -> str:
     if run.state == "paused":
         return f"the run is paused{_because(run.pause_reason)}"
     if run.state == "sending":
-        return ""
+        pauses = sending.channel_pauses
+        reason = connection.execute(sa.select(pauses.c.reason).where(pauses.c.channel == channel)).scalar()
+        return "" if reason is None else f"the channel {channel} is paused{_because(reason)}"
     return {
         "enrolling": "the run is not completely enrolled yet",
         "finished": "the run is finished",
@@ -204,11 +215,6 @@ def _because(reason: str | None) -> str:
 
 _messages = sending.messages
 _ids: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
-_CLAIM = (
-    sa.update(_messages)
-    .where(_messages.c.id.in_(_ids))
-    .values(state="claimed", claim_id=sa.bindparam("fence"))
-)
 _REFUSE = (
     sa.update(_messages)
     .where(_messages.c.id.in_(_ids), _messages.c.state.in_(["planned", "deferred", "claimed"]))
@@ -230,22 +236,26 @@ def _due(job: Job, now: int) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _still_due(connection: sa.Connection, job: Job, found: Sequence[int], now: int) -> list[int]:
-    """Return those still due, in order; on PostgreSQL locked, passing over those another sender is looking at."""
-    statement = (
-        sa.select(_messages.c.id)
-        .where(_messages.c.id.in_(found), *_due(job, now))
-        .order_by(_messages.c.id)
-        .with_for_update(skip_locked=True)
+@cache
+def _claim(dialect: str) -> sa.Update:
+    return (
+        sa.update(_messages)
+        .where(one_of(_messages.c.id, dialect))
+        .values(state="claimed", claim_id=sa.bindparam("fence"))
     )
-    return list(connection.execute(statement).scalars())
 
 
-def _rows_statement(job: Job) -> sa.Select[Any]:
+def _rows_statement(job: Job, dialect: str) -> sa.Select[Any]:
+    """Select those of the messages found that are still due, in order, each with what the gate says of it.
+
+    On PostgreSQL they are locked, passing over those that another sender is looking at.
+    """
     customers = people.customers
     address, _ = address_columns(job.kind)
+    now: sa.BindParameter[int] = sa.bindparam("now", type_=sa.BigInteger)
     return (
         sa.select(
+            gate.verdict(job, now),
             _messages.c.id,
             _messages.c.customer_id,
             _messages.c.variant,
@@ -253,17 +263,24 @@ def _rows_statement(job: Job) -> sa.Select[Any]:
             _messages.c.attempt,
             customers.c.key,
             customers.c.locale,
-            address.label("address"),
-            gate.verdict(job, sa.bindparam("now", type_=sa.BigInteger)).label("code"),
+            address,
         )
         .select_from(_messages.join(customers, customers.c.id == _messages.c.customer_id))
-        .where(_messages.c.id.in_(_ids))
+        .where(
+            one_of(_messages.c.id, dialect),
+            _messages.c.channel == job.channel,
+            _messages.c.state.in_(["planned", "deferred"]),
+            _messages.c.due_at <= now,
+        )
         .order_by(_messages.c.id)
+        .with_for_update(skip_locked=True, of=_messages)
     )
 
 
 def _write_variables(connection: sa.Connection, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
     """Keep what each message will be filled with, so that its body can be rendered again."""
+    if not rows:
+        return
     stored = [(message_id, to_json(values)) for message_id, values in rows]
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(

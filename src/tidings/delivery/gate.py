@@ -38,9 +38,9 @@ def passes(job: Job, now: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     return sa.and_(sa.or_(expires.is_(None), expires > now), permitted)
 
 
-def sending_allowed(run_id: int) -> sa.ColumnElement[bool]:
-    """Return the condition that neither the run nor the whole store is paused or at its end."""
-    runs, identity = sending.runs, keeping.identity
+def sending_allowed(run_id: int, channel: str) -> sa.ColumnElement[bool]:
+    """Return the condition that neither the run nor the channel nor the whole store is paused or at its end."""
+    runs, identity, pauses = sending.runs, keeping.identity, sending.channel_pauses
     return sa.and_(
         sa.select(sa.literal_column("1"))
         .select_from(runs)
@@ -50,6 +50,11 @@ def sending_allowed(run_id: int) -> sa.ColumnElement[bool]:
         ~sa.select(sa.literal_column("1"))
         .select_from(identity)
         .where(identity.c.paused.is_(True))
+        .correlate(None)
+        .exists(),
+        ~sa.select(sa.literal_column("1"))
+        .select_from(pauses)
+        .where(pauses.c.channel == channel)
         .correlate(None)
         .exists(),
     )

@@ -1,8 +1,7 @@
-"""The marker: one thread that writes the marks of all connections, grouped into few commits.
+"""The marker: writes the marks of all connections of a channel, grouped into few commits, and keeps the leases.
 
-A connection waits for the answer to `start` and does not wait after `end`. Everything that was told before a
-group is written with it, outcomes first, so at any instant each connection has at most one message whose
-outcome the store does not know: that is the bound on doubt when the process is killed.
+Everything that was told before a group is written with it, outcomes first, so at any instant each connection has at
+most one batch whose outcomes the store does not know: that is the bound on doubt when the process is killed.
 """
 
 from __future__ import annotations
@@ -10,22 +9,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
 from tidings.clock import to_micros
 from tidings.delivery import outcomes
-from tidings.delivery.claiming import Lease, renew
+from tidings.delivery.claiming import Lease, Taken, renew, take
 from tidings.delivery.outcomes import Ended
 from tidings.delivery.patience import persist
+from tidings.delivery.quickly import Quickly, Written
 from tidings.delivery.starting import Started, StartMark, Word
 from tidings.delivery.work import Claimed, Job
 from tidings.store.database import Store
 from tidings.store.tables import sending
-
-# How long a mark waits for marks of other connections; an answer of a mail server takes longer than that.
-_GATHER_SECONDS = 0.0005
 
 # A mark that a crash of the server took back leaves a message behind: then the claim stays open and is recovered.
 _CLAIMS_DONE = (
@@ -45,122 +43,136 @@ _CLAIMS_DONE = (
 )
 
 
-@dataclass(slots=True)
-class _Wait:
-    """A connection that waits for its answer."""
-
-    message: Claimed
-    done: threading.Event = field(default_factory=threading.Event)
-    word: Word = Word.LOST
-
-
 class Marker:
-    """Writes marks until closed. Thread-safe; `failure` holds what ended it early, `held` why nothing may go out."""
+    """Writes marks from one thread. `failure` holds what ended it early, `held` why nothing may go out.
+
+    `hold` and `fences` may be used from another thread than the rest.
+    """
 
     def __init__(
-        self, store: Store, job: Job, *, connections: int, lease_seconds: float, patience_seconds: float
+        self,
+        store: Store,
+        job: Job,
+        *,
+        lease_seconds: float,
+        patience_seconds: float,
+        keep_refs: bool = False,
     ) -> None:
         self._store = store
         self._job = job
         self._lease_seconds = lease_seconds
         self._patience = patience_seconds
-        self._company = connections // 2
+        self._keep_refs = keep_refs
         self._start_mark = StartMark(job)
-        self._changed = threading.Condition()
-        self._waiting: list[_Wait] = []
-        self._ended: list[Ended] = []
+        self._quickly = Quickly(store, job, self._start_mark) if store.dialect == "sqlite" else None
+        self._guard = threading.Lock()
         self._leases: dict[int, Lease] = {}
         self._left: dict[int, int] = {}
-        self._closing = False
+        self._renew_at: float | None = None
         self.counts: Counter[str] = Counter()
         self.failure: Exception | None = None
         self.held = ""
-        self._thread = threading.Thread(target=self._run, name="tidings-marker", daemon=True)
-        self._thread.start()
+
+    def take(self, found: Sequence[int], *, owner: str, boot_id: str | None) -> Taken:
+        """Claim those of the messages found that are still due, see `claiming.take`; `hold` what it brought."""
+        if self._quickly is None:
+            return take(
+                self._store,
+                self._job,
+                owner=owner,
+                boot_id=boot_id,
+                found=found,
+                lease_seconds=self._lease_seconds,
+            )
+        return self._quickly.take(found, owner=owner, boot_id=boot_id, lease_seconds=self._lease_seconds)
 
     def hold(self, lease: Lease, size: int) -> None:
         """Take charge of a claim of `size` messages: renew its lease until each of them is settled."""
-        with self._changed:
+        with self._guard:
             self._leases[lease.fence] = lease
             self._left[lease.fence] = size
+            self._set_renewal()
 
     @property
     def fences(self) -> frozenset[int]:
         """The claims that are not settled yet."""
-        with self._changed:
+        with self._guard:
             return frozenset(self._left)
-
-    def start(self, message: Claimed) -> Word:
-        """Mark a message started and return whether it may be handed over; waits for the commit."""
-        wait = _Wait(message)
-        with self._changed:
-            if self._closing or self.failure is not None:
-                return Word.LOST
-            self._waiting.append(wait)
-            self._changed.notify_all()
-        wait.done.wait()
-        return wait.word
 
     def in_time(self, fence: int) -> bool:
         """Tell whether the lease of a claim still holds by our own clock; asked in the instant before a hand-over."""
         lease = self._leases.get(fence)
         return lease is not None and time.monotonic() < lease.until
 
-    def end(self, ended: Ended) -> None:
-        """Tell how a message ended; does not wait."""
-        with self._changed:
-            self._ended.append(ended)
-            self._changed.notify_all()
+    def renew_at(self) -> float | None:
+        """Return the monotonic second at which a lease is to be renewed, None without leases."""
+        return self._renew_at
 
-    def close(self) -> None:
-        """Write what was told and stop; connections must have stopped before."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        self._thread.join()
-
-    def _run(self) -> None:
-        """Write groups until closed."""
+    def keep(self) -> None:
+        """Renew leases when it is time; a failure ends the marker."""
+        renew_at = self._renew_at
+        if renew_at is None or time.monotonic() < renew_at:
+            return
         try:
-            while self._once():
-                pass
+            self._renew()
         except Exception as error:
             self.failure = error
-        with self._changed:
-            self._closing = True
-            for wait in self._waiting:
-                wait.done.set()
-            self._waiting.clear()
 
-    def _once(self) -> bool:
-        with self._changed:
-            renew_at = min((lease.until for lease in self._leases.values()), default=None)
-            pause = None
-            if renew_at is not None:
-                pause = max(renew_at - self._lease_seconds * 2 / 3 - time.monotonic(), 0.0)
-            if not self._waiting and not self._ended and not self._closing:
-                self._changed.wait(pause)
-            lonely = 0 < len(self._waiting) < self._company
-        if lonely:
-            # The others are about to ask too: one commit for all is a fraction of the work of one each.
-            time.sleep(_GATHER_SECONDS)
-        with self._changed:
-            waiting, self._waiting = self._waiting, []
-            ended, self._ended = self._ended, []
-            closing = self._closing
+    def write(self, waiting: Sequence[Claimed], ended: Sequence[Ended]) -> dict[int, Word] | None:
+        """Write outcomes and then marks in one commit; return the word for each message that waits.
+
+        None: it could not be written, and `failure` says why; nothing may be handed over.
+        """
+        self.keep()
+        if self.failure is not None:
+            return None
+        try:
+            if self._quickly is not None and not self._keep_refs:
+                written = self._quickly.commit(waiting, ended, self._left)
+                if written is not None:
+                    return self._noted(written)
+            started, changed = persist(lambda: self._commit(waiting, ended), self._patience)
+        except Exception as error:
+            self.failure = error
+            return None
+        self.counts.update(changed)
+        self.counts["refused"] += started.refused
+        self.held = started.held or self.held
+        return dict(started.words)
+
+    def close(self) -> None:
+        """Give up the connection for marks."""
+        if self._quickly is not None:
+            self._quickly.close()
+
+    def _noted(self, written: Written) -> dict[int, Word]:
+        self.counts["accepted"] += written.accepted
+        self._settle(written.settled, written.done)
+        return written.words
+
+    def _settle(self, settled: Mapping[int, int], done: Sequence[int]) -> None:
+        """Take note of messages that are out of our hands, by claim, and of claims of which nothing is left."""
+        with self._guard:
+            for fence, count in settled.items():
+                if fence in self._left:
+                    self._left[fence] -= count
+            for fence in done:
+                self._left.pop(fence, None)
+                self._leases.pop(fence, None)
+            if done:
+                self._set_renewal()
+        if done and self._quickly is not None:
+            self._quickly.forget(done)
+
+    def _set_renewal(self) -> None:
+        ends = [lease.until for lease in self._leases.values()]
+        self._renew_at = min(ends) - self._lease_seconds * 2 / 3 if ends else None
+
+    def _renew(self) -> None:
+        with self._guard:
             leases = list(self._leases.values())
-        if leases and min(lease.until for lease in leases) - time.monotonic() < self._lease_seconds * 2 / 3:
-            self._renew(leases)
-        if waiting or ended:
-            self._write(waiting, ended)
-        return not closing or bool(self._waiting or self._ended)
-
-    def _renew(self, leases: list[Lease]) -> None:
-        kept = {
-            lease.fence: lease
-            for lease in persist(lambda: renew(self._store, leases, self._lease_seconds), self._patience)
-        }
-        with self._changed:
+        kept = {lease.fence: lease for lease in persist(lambda: self._prolonged(leases), self._patience)}
+        with self._guard:
             for lease in leases:
                 if lease.fence in kept:
                     self._leases[lease.fence] = kept[lease.fence]
@@ -168,65 +180,47 @@ class Marker:
                     # Lost: nothing of it may be handed over any more, and nothing is left for us to settle.
                     self._leases.pop(lease.fence, None)
                     self._left.pop(lease.fence, None)
+            self._set_renewal()
 
-    def _write(self, waiting: list[_Wait], ended: list[Ended]) -> None:
-        try:
-            started, changed = persist(lambda: self._commit(waiting, ended), self._patience)
-        except BaseException:
-            for wait in waiting:
-                wait.done.set()
-            raise
-        with self._changed:
-            self.counts.update(changed)
-            self.counts["refused"] += started.refused
-            if started.held:
-                self.held = started.held
-        for wait in waiting:
-            wait.word = started.words.get(wait.message.message_id, Word.LOST)
-            wait.done.set()
+    def _prolonged(self, leases: Sequence[Lease]) -> list[Lease]:
+        if self._quickly is None:
+            return renew(self._store, leases, self._lease_seconds)
+        return self._quickly.renew(leases, self._lease_seconds)
 
-    def _commit(self, waiting: list[_Wait], ended: list[Ended]) -> tuple[Started, dict[str, int]]:
+    def _written(self, ended: Sequence[Ended], *, flushed: bool) -> AbstractContextManager[sa.Connection]:
+        if self._quickly is not None:
+            # A rejection may suppress an address, and what is settled by a policy is planned again.
+            changed = any(one.kind in ("rejected", "in_doubt") for one in ended)
+            return self._quickly.written(flushed=flushed, gate_changed=changed)
+        return self._store.durable("start") if flushed else self._store.marks()
+
+    def _commit(self, waiting: Sequence[Claimed], ended: Sequence[Ended]) -> tuple[Started, dict[str, int]]:
         """Write one group in one transaction: durable where a hand-over follows, cheaper where none does."""
         # SQLite keeps a committed mark through a kill either way; what a power cut takes, the boot id gives away.
         # A rejection may suppress an address, and that must last.
         flushed = (bool(waiting) and self._store.dialect == "postgresql") or any(
             one.kind == "rejected" for one in ended
         )
-        with self._store.durable("start") if flushed else self._store.marks() as connection:
+        with self._written(ended, flushed=flushed) as connection:
             now = to_micros(self._store.clock.now())
-            changed = outcomes.write(connection, self._job, ended, now) if ended else {}
-            started = (
-                self._start_mark.mark(connection, [wait.message for wait in waiting], now)
-                if waiting
-                else Started({})
+            changed = (
+                outcomes.write(connection, self._job, ended, now, keep_refs=self._keep_refs) if ended else {}
             )
-            done = self._finished_claims(waiting, ended, started)
+            started = self._start_mark.mark(connection, waiting, now) if waiting else Started({})
+            settled = self._settled(waiting, ended, started)
+            with self._guard:
+                done = [fence for fence, count in settled.items() if self._left.get(fence, 0) == count]
             if done:
                 connection.execute(_CLAIMS_DONE, {"fences": done})
-        self._forget(waiting, ended, started, done)
+        self._settle(settled, done)
         return started, changed
 
-    def _finished_claims(self, waiting: list[_Wait], ended: list[Ended], started: Started) -> list[int]:
-        settled = self._settled(waiting, ended, started)
-        with self._changed:
-            return [fence for fence, count in settled.items() if self._left.get(fence, 0) == count]
-
-    def _forget(self, waiting: list[_Wait], ended: list[Ended], started: Started, done: list[int]) -> None:
-        with self._changed:
-            for fence, count in self._settled(waiting, ended, started).items():
-                if fence in self._left:
-                    self._left[fence] -= count
-            for fence in done:
-                self._left.pop(fence, None)
-                self._leases.pop(fence, None)
-
     @staticmethod
-    def _settled(waiting: list[_Wait], ended: list[Ended], started: Started) -> Counter[int]:
+    def _settled(waiting: Sequence[Claimed], ended: Sequence[Ended], started: Started) -> Counter[int]:
         """Count by claim the messages that this group takes out of our hands."""
-        settled = Counter(one.message.claim_id for one in ended)
-        settled.update(
-            wait.message.claim_id
-            for wait in waiting
-            if started.words.get(wait.message.message_id) in (None, Word.LOST, Word.REFUSED)
-        )
+        settled = Counter([one.message.claim_id for one in ended])
+        words = started.words
+        for message in waiting:
+            if words.get(message.message_id) in (None, Word.LOST, Word.REFUSED):
+                settled[message.claim_id] += 1
         return settled

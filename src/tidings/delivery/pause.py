@@ -1,4 +1,4 @@
-"""Pause and resume: a run, all runs of a campaign, or every hand-over of the store.
+"""Pause and resume: a run, all runs of a campaign, a channel for all runs, or every hand-over of the store.
 
 The mark before each hand-over asks for it, so a pause holds from its commit on, save for messages whose
 hand-over has begun. Resuming forgets nothing: what was accepted stays accepted.
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from tidings.clock import to_micros
 from tidings.errors import UsageError
 from tidings.store.audit import append
+from tidings.store.batches import insert_ignoring
 from tidings.store.database import Store
 from tidings.store.tables import keeping, sending
 
@@ -22,7 +23,8 @@ from tidings.store.tables import keeping, sending
 class Switched:
     """What a pause or resume changed: `everything` for the store's own switch, else run ids; `left` are messages to send.
 
-    `changed` False: it was so already. `still_paused` names campaigns with a pause of their own.
+    `changed` False: it was so already. `still_paused` names campaigns with a pause of their own, `channels` those with
+    one, each with its reason.
     """
 
     everything: bool
@@ -30,6 +32,7 @@ class Switched:
     changed: bool
     left: int
     still_paused: tuple[str, ...] = ()
+    channels: tuple[tuple[str, str], ...] = ()
 
 
 def pause(store: Store, campaign: str | None, *, reason: str, actor: str, now: datetime) -> Switched:
@@ -93,7 +96,50 @@ def resume(store: Store, campaign: str | None, *, actor: str, now: datetime) -> 
                 sa.select(sending.runs.c.campaign).where(sending.runs.c.state == "paused").distinct()
             ).scalars()
         )
-    return Switched(campaign is None, runs, changed, _left(store, campaign), tuple(still))
+        channels = tuple(paused_channels(connection).items())
+    return Switched(campaign is None, runs, changed, _left(store, campaign), tuple(still), channels)
+
+
+def pause_channel(store: Store, channel: str, *, reason: str, actor: str, now: datetime) -> Switched:
+    """Pause all hand-overs by a channel, of every run; the other channels of a run go on.
+
+    One that is paused already keeps its reason.
+    """
+    with store.durable("pause") as connection:
+        changed = pause_channel_in(connection, channel, reason=reason, actor=actor, at=to_micros(now))
+    return Switched(False, (), changed, _left(store, None, channel))
+
+
+def pause_channel_in(connection: sa.Connection, channel: str, *, reason: str, actor: str, at: int) -> bool:
+    """Pause a channel in a transaction that has begun; return whether it was not paused yet."""
+    pauses = sending.channel_pauses
+    insert = insert_ignoring(connection, pauses).values(channel=channel, reason=reason[:500], at=at)
+    if connection.execute(insert.returning(pauses.c.channel)).first() is None:
+        return False
+    append(connection, at, actor, "paused", f"channel {channel}", {"reason": reason, "channel": channel})
+    return True
+
+
+def resume_channel(store: Store, channel: str, *, actor: str, now: datetime) -> Switched:
+    """Take back the pause of a channel; every run that sends by it goes on, save those paused by themselves."""
+    pauses, runs = sending.channel_pauses, sending.runs
+    with store.durable("pause") as connection:
+        deleted = sa.delete(pauses).where(pauses.c.channel == channel)
+        changed = connection.execute(deleted).rowcount > 0
+        if changed:
+            append(connection, to_micros(now), actor, "resumed", f"channel {channel}", {"channel": channel})
+        still = connection.execute(
+            sa.select(runs.c.campaign).where(runs.c.state == "paused").distinct().order_by(runs.c.campaign)
+        ).scalars()
+        names, channels = tuple(still), tuple(paused_channels(connection).items())
+    return Switched(False, (), changed, _left(store, None, channel), names, channels)
+
+
+def paused_channels(connection: sa.Connection) -> dict[str, str]:
+    """Return the channels that are paused, each with the reason (which may be empty), in order of their names."""
+    pauses = sending.channel_pauses
+    rows = connection.execute(sa.select(pauses.c.channel, pauses.c.reason).order_by(pauses.c.channel))
+    return {row.channel: row.reason for row in rows}
 
 
 def pause_run(store: Store, run_id: int, *, reason: str, now: datetime) -> None:
@@ -145,7 +191,7 @@ def _open_runs(connection: sa.Connection, campaign: str, done: str) -> list[int]
     )
 
 
-def _left(store: Store, campaign: str | None) -> int:
+def _left(store: Store, campaign: str | None, channel: str | None = None) -> int:
     """Count the messages still to send; asked after the commit, for a count of a big run takes its time."""
     messages, runs = sending.messages, sending.runs
     statement = (
@@ -158,5 +204,7 @@ def _left(store: Store, campaign: str | None) -> int:
     )
     if campaign is not None:
         statement = statement.where(runs.c.campaign == campaign)
+    if channel is not None:
+        statement = statement.where(messages.c.channel == channel)
     with store.read() as connection:
         return int(connection.execute(statement).scalar_one())

@@ -49,7 +49,8 @@ claims, attempts = sending.claims, sending.attempts
 _plain_runs = sa.select(runs.c.id).where(runs.c.kind == "campaign", runs.c.state.in_(_NOT_ENROLLING))
 
 
-def _ids(statement: sa.Select[Any]) -> Callable[[sa.Connection], list[Any]]:
+def all_ids(statement: sa.Select[Any]) -> Callable[[sa.Connection], list[Any]]:
+    """Return what finds the first column of all rows of a statement."""
     return lambda connection: list(connection.execute(statement).scalars())
 
 
@@ -93,6 +94,19 @@ def _without(table: sa.Table, reference: sa.Column[int], *more: sa.ColumnElement
     return sa.select(table.c.id).where(reference.is_not(None), ~there, *more).order_by(table.c.id)
 
 
+# Somebody else of the account gets the message: enrolled, with no channel of their own.
+_covered = (
+    sa.select(sending.plan_members.c.customer_id)
+    .select_from(runs.join(sending.plan_members, sending.plan_members.c.plan_id == runs.c.plan_id))
+    .where(
+        runs.c.id == enrolments.c.run_id,
+        sending.plan_members.c.customer_id == enrolments.c.customer_id,
+        sending.plan_members.c.channel.is_(None),
+        sending.plan_members.c.refusal_code.is_(None),
+    )
+    .correlate(enrolments)
+    .exists()
+)
 _has_message = sa.select(messages.c.id).where(messages.c.enrolment_id == enrolments.c.id).exists()
 _has_attempt = sa.select(attempts.c.id).where(attempts.c.message_id == messages.c.id).exists()
 _open_claim = (
@@ -104,16 +118,21 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "treated",
         "treated enrolment(s) have no message, sent or refused",
-        _ids(
+        all_ids(
             sa.select(enrolments.c.id)
-            .where(enrolments.c.arm == "treated", enrolments.c.run_id.in_(_plain_runs), ~_has_message)
+            .where(
+                enrolments.c.arm == "treated",
+                enrolments.c.run_id.in_(_plain_runs),
+                ~_has_message,
+                ~_covered,
+            )
             .order_by(enrolments.c.id)
         ),
     ),
     Rule(
         "holdout",
         "enrolment(s) held out for comparison have a message",
-        _ids(
+        all_ids(
             sa.select(enrolments.c.id)
             .where(enrolments.c.arm == "holdout", _has_message)
             .order_by(enrolments.c.id)
@@ -122,7 +141,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "one message",
         "enrolment(s) have two open messages for one step",
-        _ids(
+        all_ids(
             sa.select(messages.c.enrolment_id)
             .where(messages.c.state.in_(sending.OPEN_STATES))
             .group_by(messages.c.enrolment_id, messages.c.step)
@@ -133,7 +152,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "enrolment",
         "message(s) are of another customer or run than their enrolment",
-        _ids(
+        all_ids(
             sa.select(messages.c.id)
             .select_from(messages.outerjoin(enrolments, enrolments.c.id == messages.c.enrolment_id))
             .where(
@@ -149,7 +168,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "claims",
         "message(s) are claimed or started, and nobody holds their claim",
-        _ids(
+        all_ids(
             sa.select(messages.c.id)
             .where(messages.c.state.in_(["claimed", "started"]), ~_open_claim)
             .order_by(messages.c.id)
@@ -158,10 +177,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "handed over",
         "message(s) were accepted or are in doubt without having been started",
-        _ids(
+        all_ids(
             sa.select(messages.c.id)
             .where(
-                messages.c.state.in_(["started", "accepted", "in_doubt", "delivered", "complained"]),
+                messages.c.state.in_(
+                    ["started", "accepted", "in_doubt", "delivered", "complained", "unconfirmed"]
+                ),
                 sa.or_(messages.c.started_at.is_(None), messages.c.attempt < 1),
             )
             .order_by(messages.c.id)
@@ -170,7 +191,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "accepted",
         "accepted message(s) do not say when",
-        _ids(
+        all_ids(
             sa.select(messages.c.id)
             .where(
                 messages.c.state.in_(["accepted", "delivered", "complained"]),
@@ -182,7 +203,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "order",
         "message(s) were started before they were claimed",
-        _ids(
+        all_ids(
             sa.select(messages.c.id)
             .select_from(messages.join(claims, claims.c.id == messages.c.claim_id))
             .where(
@@ -195,7 +216,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "refused",
         "refused message(s) do not say why",
-        _ids(
+        all_ids(
             sa.select(messages.c.id)
             .where(
                 messages.c.state == "refused",
@@ -207,7 +228,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "attempts",
         "message(s) were rejected, deferred or doubted without an attempt on record",
-        _ids(
+        all_ids(
             sa.select(messages.c.id)
             .where(messages.c.state.in_(["rejected", "deferred", "in_doubt"]), ~_has_attempt)
             .order_by(messages.c.id)
@@ -216,7 +237,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "attempt numbers",
         "attempt(s) are numbered beyond what their message counted",
-        _ids(
+        all_ids(
             sa.select(attempts.c.id)
             .select_from(attempts.join(messages, messages.c.id == attempts.c.message_id))
             .where(attempts.c.number > messages.c.attempt + 1)
@@ -226,7 +247,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "finished",
         "finished run(s) have messages still to send",
-        _ids(
+        all_ids(
             sa.select(runs.c.id)
             .where(
                 runs.c.state == "finished",
@@ -243,22 +264,22 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "hits",
         "hit(s) are of messages that are not there",
-        _ids(_without(answers.hits, answers.hits.c.message_id)),
+        all_ids(_without(answers.hits, answers.hits.c.message_id)),
     ),
     Rule(
         "responses",
         "response(s) are of messages that are not there",
-        _ids(_without(answers.responses, answers.responses.c.message_id)),
+        all_ids(_without(answers.responses, answers.responses.c.message_id)),
     ),
     Rule(
         "receipts",
         "receipt(s) are of messages that are not there",
-        _ids(_without(sending.receipts, sending.receipts.c.message_id)),
+        all_ids(_without(sending.receipts, sending.receipts.c.message_id)),
     ),
     Rule(
         "never sent",
         "response(s) are to messages that were never handed over",
-        _ids(
+        all_ids(
             sa.select(answers.responses.c.id)
             .select_from(answers.responses.join(messages, messages.c.id == answers.responses.c.message_id))
             .where(messages.c.started_at.is_(None))

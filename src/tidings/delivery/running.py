@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from tidings.campaigns.legs import legs_of
 from tidings.channels.registry import load_adapter
 from tidings.clock import Clock, to_micros
 from tidings.config.settings import Settings
 from tidings.definitions.kinds.channel import Channel
 from tidings.delivery.claiming import PENDING, why_held
+from tidings.delivery.fallback import fall_back, patience_of
+from tidings.delivery.hearing import Heard
+from tidings.delivery.pause import pause_run
 from tidings.delivery.recorded import Recorded, recorded
 from tidings.delivery.sender import BeforeClaim, Progress, deliver, finish, run_counts, standing
+from tidings.delivery.side_by_side import Beside, Totals, side_by_side
+from tidings.delivery.wordings import check_form
 from tidings.delivery.work import Delivered, Job, Retry
 from tidings.delivery.writing import Writer
 from tidings.errors import UsageError
@@ -25,7 +34,7 @@ from tidings.tokens.keyring import KeyRing
 if TYPE_CHECKING:
     from tidings.channels.protocol import Adapter
 
-__all__ = ["deliver_run", "run_counts"]
+__all__ = ["deliver_run", "follow_up", "run_counts", "waiting_channels"]
 
 
 def deliver_run(
@@ -36,61 +45,182 @@ def deliver_run(
     clock: Clock,
     ring: KeyRing | None = None,
     adapter: Adapter | None = None,
+    adapters: Mapping[str, Adapter] | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
     wait_seconds: float = 0.0,
     retry: Retry | None = None,
     before_claim: BeforeClaim | None = None,
+    heard: Heard | None = None,
 ) -> Delivered:
     """Send what is due of a run and return where it stands.
 
     Words, sender, rules and templates are those the run recorded; host, port and secrets of the channel are those of
     channels/ now, so that a wrong setting can be corrected in the middle of a run. `before_claim` is called before
-    each claim (it drains what the tracker took in). `adapter` replaces the
-    channel's own (tests, simulations); where the environment says `outbox: true` messages become files.
+    each claim (it drains what the tracker took in). `adapters` replaces those of channels by their id, `adapter` all of
+    them (tests, simulations); where the environment says `outbox: true` messages become files. The channels send at the
+    same time, and one that is paused or in trouble holds up none of the others. When all are through, those whom one did
+    not reach get the next leg, until there is nothing new to send; `heard` says how far the channels were listened to, and
+    without it no patience ends.
     Raises TidingsError when the run cannot be sent at all; then nothing was claimed.
     """
-    with store.read() as connection:
-        if why_held(connection, run_id):
-            return _held(store, run_id)
+    if held := _why_held(store, run_id):
+        return standing(store, run_id, reason=held)
     run = recorded(store, run_id)
     purpose = run.definitions.policies.purpose(run.definitions.campaigns[run.campaign].purpose)
     if purpose is None:
         raise UsageError(f"the purpose of {run.campaign} is not in the policies that its run recorded")
     ring = ring or KeyRing.load(settings.data_dir, environment=settings.environment.name)
-    sent = 0
-    for channel_id in _channels(store, run_id):
-        channel = _bound(settings, run, channel_id)
-        writer = Writer(store, run, channel, ring, clock)
-        writer.record_links(store)
-        done = deliver(
-            store,
-            Job(run_id, channel_id, channel.kind, purpose, run.policy_hash, retry or Retry(), writer.load),
-            adapter=adapter
-            or load_adapter(channel, environment=settings.environment, data_dir=settings.data_dir),
-            render=writer.render,
-            clock=clock,
-            connections=channel.connections,
-            rate_per_second=None if settings.environment.outbox else channel.rate_per_second,
-            wait_seconds=wait_seconds,
-            stop=stop,
-            progress=progress,
-            before_claim=before_claim,
-        )
-        sent += done.sent_now
-        if done.state != "sending" or done.reason:
-            return replace(done, sent_now=sent)
+    bound = _Bound(settings, run, adapters or {}, adapter)
+    receipts, sent = bound.with_receipts(), 0
+    troubles: list[str] = []
+    aside: dict[str, str] = {}
+
+    def sender_of(channel: Channel, carrier: Adapter, writer: Writer) -> Callable[[Beside], Delivered]:
+        job = Job(run_id, channel.id, channel.kind, purpose, run.policy_hash, retry or Retry(), writer.load)
+
+        def send(beside: Beside) -> Delivered:
+            with closing(writer):
+                return deliver(
+                    store,
+                    job,
+                    adapter=carrier,
+                    render=writer.render,
+                    render_many=writer.render_many if writer.watched else None,
+                    clock=clock,
+                    connections=channel.connections,
+                    rate_per_second=None if settings.environment.outbox else channel.rate_per_second,
+                    wait_seconds=wait_seconds,
+                    stop=beside.stop,
+                    progress=beside.progress,
+                    before_claim=beside.before_claim,
+                    pauses_run=False,
+                )
+
+        return send
+
+    # The first time every channel that may be tried is made ready: one that cannot work claims nothing.
+    legs = legs_of(run.definitions.campaigns[run.campaign], run.definitions)
+    ready = dict.fromkeys([*waiting_channels(store, run_id), *(leg.channel for leg in legs)])
+    while True:
+        writers = []
+        for channel_id in ready:
+            channel, carrier = bound.channel(channel_id), bound.adapter(channel_id)
+            writer = Writer(store, run, channel, ring, clock, carrier.capabilities.form)
+            writers.append((channel, carrier, writer))
+        waiting = set(waiting_channels(store, run_id)) - set(aside)
+        writers = [one for one in writers if one[0].id in waiting]
+        for _, _, writer in writers:
+            writer.record_links(store)
+        totals = Totals(store, run_id, progress) if progress else None
+        work = {channel.id: sender_of(channel, carrier, writer) for channel, carrier, writer in writers}
+        done = side_by_side(work, stop=stop, totals=totals, before_claim=before_claim)
+        sent += sum(one.sent_now for one in done.values())
+        here = standing(store, run_id, sent_now=sent)
+        if here.state != "finished":
+            # A channel that another one outlived says that the run is over; that is no reason to stop.
+            aside |= {channel: one.reason for channel, one in done.items() if one.reason}
+            troubles += [one.reason for one in done.values() if one.troubled]
+            held = _why_held(store, run_id) or ("it was asked to stop" if stop and stop.is_set() else "")
+            if held:
+                return replace(here, reason=held)
+        if not fall_back(store, run, run_id, now=clock.now(), receipts=_up_to(receipts, heard)):
+            break
+        ready = dict.fromkeys(waiting_channels(store, run_id))
     finish(store, run_id, now=to_micros(clock.now()))
-    return standing(store, run_id, sent_now=sent)
+    if troubles:
+        # Only now: the other channels of the run are through.
+        pause_run(store, run_id, reason="; ".join(troubles), now=clock.now())
+    here = standing(store, run_id, sent_now=sent)
+    return here if here.state == "finished" else replace(here, reason="; ".join(aside.values()))
 
 
-def _held(store: Store, run_id: int) -> Delivered:
+def follow_up(
+    settings: Settings,
+    store: Store,
+    run_id: int,
+    *,
+    clock: Clock,
+    adapters: Mapping[str, Adapter] | None = None,
+    heard: Heard | None = None,
+) -> int:
+    """Write the next legs of a run that is out, for those whom receipts or patience say were not reached; return how many.
+
+    The run is then sending again; `fallback.waiting_runs` names the runs to ask for. Without `heard` no patience ends.
+    """
+    run = recorded(store, run_id)
+    bound = _Bound(settings, run, adapters or {}, None)
+    return fall_back(store, run, run_id, now=clock.now(), receipts=_up_to(bound.with_receipts(), heard))
+
+
+def _up_to(receipts: Mapping[str, str], heard: Heard | None) -> dict[str, datetime]:
+    """Return up to which instant each of these channels was listened to; those that were not are left out."""
+    instants = {} if heard is None else {name: heard.up_to(name, way) for name, way in receipts.items()}
+    return {name: at for name, at in instants.items() if at is not None}
+
+
+class _Bound:
+    """The channels of a run with their adapters, each made once and only when it is needed."""
+
+    def __init__(
+        self, settings: Settings, run: Recorded, given: Mapping[str, Adapter], for_all: Adapter | None
+    ) -> None:
+        self._settings = settings
+        self._run = run
+        self._adapters = dict(given)
+        self._for_all = for_all
+        self._channels: dict[str, Channel] = {}
+
+    def channel(self, channel_id: str) -> Channel:
+        """Return the binding of a channel; UsageError when there is none."""
+        if channel_id not in self._channels:
+            self._channels[channel_id] = _bound(self._settings, self._run, channel_id)
+        return self._channels[channel_id]
+
+    def adapter(self, channel_id: str) -> Adapter:
+        """Return the adapter of a channel; raises TidingsError when it cannot be made or cannot carry the kind."""
+        channel = self.channel(channel_id)
+        if channel_id not in self._adapters:
+            self._adapters[channel_id] = self._for_all or load_adapter(
+                channel, environment=self._settings.environment, data_dir=self._settings.data_dir
+            )
+        adapter = self._adapters[channel_id]
+        check_form(channel, adapter.name, adapter.capabilities.kind, adapter.capabilities.form)
+        return adapter
+
+    def with_receipts(self) -> dict[str, str]:
+        """Return the channels with a patience whose adapter reports what became of a message, each with the way it does.
+
+        Raises UsageError for a patience that could never end: nothing would be heard of such messages.
+        """
+        definitions = self._run.definitions
+        campaign = definitions.campaigns[self._run.campaign]
+        found: dict[str, str] = {}
+        deaf = []
+        for name in dict.fromkeys(leg.channel for leg in legs_of(campaign, definitions)):
+            if patience_of(campaign, definitions, name) is None:
+                continue
+            can = self.adapter(name).capabilities
+            if can.receipts != "none":
+                found[name] = can.receipts
+            elif can.delivers:
+                deaf.append(name)
+        own = [name for name in deaf if definitions.channels[name].patience is not None]
+        if own or (deaf and not found):
+            name = (own or deaf)[0]
+            raise UsageError(
+                f'"{name}" is given `patience`, and its adapter never says what became of a message',
+                what_to_do="take `patience` out, or use an adapter with receipts",
+            )
+        return found
+
+
+def _why_held(store: Store, run_id: int) -> str:
     with store.read() as connection:
-        reason = why_held(connection, run_id)
-    return standing(store, run_id, reason=reason)
+        return why_held(connection, run_id)
 
 
-def _channels(store: Store, run_id: int) -> list[str]:
+def waiting_channels(store: Store, run_id: int) -> list[str]:
     """Return the channels by which the run still has something to send, in order of their names."""
     messages = sending.messages
     with store.read() as connection:
@@ -118,9 +248,4 @@ def _bound(settings: Settings, run: Recorded, channel_id: str) -> Channel:
     else:
         channel = replace(today, sender=approved.sender, reply_to=approved.reply_to, kind=approved.kind)
     assert channel is not None
-    if channel.kind != "email":
-        raise UsageError(
-            f'the channel "{channel_id}" is of kind {channel.kind}; only e-mail can be written and sent',
-            what_to_do="name a channel of kind email in `via`",
-        )
     return channel

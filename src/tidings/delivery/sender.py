@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from tidings.clock import Clock, from_micros, to_micros
-from tidings.delivery.claiming import PENDING, Found, Taken, look, take
-from tidings.delivery.handing import Hands, Render
+from tidings.delivery.claiming import PENDING, Found, Taken, look
+from tidings.delivery.handing import Hands
+from tidings.delivery.making import Render, RenderMany
 from tidings.delivery.marks import Marker
 from tidings.delivery.ownership import own_name
 from tidings.delivery.patience import persist, wait_for_drain
-from tidings.delivery.pause import pause_run
+from tidings.delivery.pause import pause_channel, pause_run
 from tidings.delivery.recovery import Recovered, recover
 from tidings.delivery.work import Delivered, Job
 from tidings.store.boot import boot_id
@@ -49,7 +51,7 @@ def deliver(
     render: Render,
     clock: Clock,
     connections: int = 8,
-    batch: int = 500,
+    batch: int = 1_000,
     rate_per_second: float | Decimal | None = None,
     lease_seconds: float = 60.0,
     wait_seconds: float = 0.0,
@@ -58,6 +60,8 @@ def deliver(
     stop: threading.Event | None = None,
     progress: Progress | None = None,
     before_claim: BeforeClaim | None = None,
+    render_many: RenderMany | None = None,
+    pauses_run: bool = True,
 ) -> Delivered:
     """Send what is due of one channel of a run and return where the run stands.
 
@@ -65,8 +69,11 @@ def deliver(
     `wait_seconds`: how long to wait altogether for deferred messages and for claims of other senders before
     leaving them to a later call. `patience_seconds`: how long the database, or a channel that has worked, may
     be away; `connect_seconds`: how long a channel that has not. `stop` ends the sender after the messages in
-    flight. `progress` is called with (settled, all) messages of the run. `before_claim` is called before each
-    claim: it brings unsubscribes that wait in the spool into the store.
+    flight. `progress` is called with (settled, all) messages of the channel. `before_claim` is called before each
+    claim: it brings unsubscribes that wait in the spool into the store. `render_many` makes messages in batches in
+    a thread of its own, where one may take seconds; `render` makes them one by one.
+    A channel whose set-up is refused is paused for all runs. Other trouble pauses the run, unless `pauses_run` is False:
+    then the caller does, when the other channels are through.
     Raises StoreError when the clock was set back or the database cannot go on; nothing is lost then.
     """
     store.check_clock(clock.now())
@@ -82,12 +89,13 @@ def deliver(
         progress=progress,
         before_claim=before_claim,
     )
+    capabilities = adapter.capabilities
     marker = Marker(
         store,
         job,
-        connections=connections,
         lease_seconds=lease_seconds,
         patience_seconds=patience_seconds,
+        keep_refs=capabilities.by_provider_ref,
     )
     hands = Hands(
         job,
@@ -95,10 +103,11 @@ def deliver(
         render,
         marker,
         clock,
-        connections=connections,
+        connections=max(min(connections, capabilities.connections), 1),
         rate_per_second=float(rate_per_second) if rate_per_second else None,
         connect_seconds=connect_seconds,
         reconnect_seconds=max(patience_seconds, connect_seconds),
+        render_many=render_many,
     )
     reason = ""
     try:
@@ -113,14 +122,22 @@ def deliver(
         raise marker.failure
     if hands.trouble:
         reason = hands.trouble
-        persist(lambda: pause_run(store, job.run_id, reason=reason, now=clock.now()), patience_seconds)
+        if hands.wrong_set_up:
+            why = reason.replace(f"the channel {job.channel} ", "it ", 1)
+            persist(
+                lambda: pause_channel(store, job.channel, reason=why, actor="sender", now=clock.now()),
+                patience_seconds,
+            )
+        elif pauses_run:
+            persist(lambda: pause_run(store, job.run_id, reason=reason, now=clock.now()), patience_seconds)
     persist(lambda: finish(store, job.run_id, now=to_micros(clock.now())), patience_seconds)
     sender.tell(marker, force=True)
     reason = reason or marker.held
-    return persist(
+    delivered = persist(
         lambda: standing(store, job.run_id, sent_now=marker.counts["accepted"], reason=reason),
         patience_seconds,
     )
+    return replace(delivered, troubled=bool(hands.trouble) and not hands.wrong_set_up)
 
 
 class _Sender:
@@ -167,11 +184,11 @@ class _Sender:
             if hands.stopping or marker.failure is not None:
                 return ""
             in_flight = bool(marker.fences)
-            if hands.queued > self.batch // 10 or (in_flight and time.monotonic() < rest_until):
+            if hands.queued > self.batch // 5 or (in_flight and time.monotonic() < rest_until):
                 self._idle(marker)
                 continue
             began = time.monotonic()
-            found = persist(partial(self._look, after), self.patience)
+            found = hands.between(partial(persist, partial(self._look, after), self.patience))
             if found.held:
                 hands.stop()
                 return found.held
@@ -201,22 +218,15 @@ class _Sender:
             )
             if not waited:
                 return ""
-        taken = persist(partial(self._take, found), self.patience)
+        taken = hands.between(partial(persist, partial(self._take, found, marker), self.patience))
         self._refused += taken.refused
         if taken.lease is not None:
             marker.hold(taken.lease, len(taken.messages))
             hands.give(taken.messages)
         return taken.held
 
-    def _take(self, found: Found) -> Taken:
-        return take(
-            self.store,
-            self.job,
-            owner=self.owner,
-            boot_id=self.boot,
-            found=found.ids,
-            lease_seconds=self.lease_seconds,
-        )
+    def _take(self, found: Found, marker: Marker) -> Taken:
+        return marker.take(found.ids, owner=self.owner, boot_id=self.boot)
 
     def _recover(self, marker: Marker) -> Recovered:
         return persist(
@@ -226,7 +236,7 @@ class _Sender:
 
     def _idle(self, marker: Marker) -> None:
         # Short enough that the queue never runs dry, long enough to leave the processor to the connections.
-        self.stop.wait(0.01)
+        self.stop.wait(0.02)
         self.tell(marker)
 
     def _wait_for_more(self, marker: Marker) -> bool:
@@ -274,7 +284,7 @@ class _Sender:
         self._told = self.clock.monotonic()
         if self._before is None or force:
             # Counted from the ledger at the beginning and the end; between them the marker's own sums do.
-            counts = run_counts(self.store, self.job.run_id)
+            counts = run_counts(self.store, self.job.run_id, self.job.channel)
             total = sum(counts.values())
             settled = total - sum(counts[state] for state in PENDING)
             self._before = (settled - self._settled(marker), total)
@@ -286,15 +296,14 @@ class _Sender:
         return self._refused + sum(marker.counts[kind] for kind in _SETTLED)
 
 
-def run_counts(store: Store, run_id: int) -> dict[str, int]:
-    """Return the messages of a run by state, every state named."""
+def run_counts(store: Store, run_id: int, channel: str | None = None) -> dict[str, int]:
+    """Return the messages of a run (by one channel) by state, every state named."""
     messages = sending.messages
+    statement = sa.select(messages.c.state, sa.func.count()).where(messages.c.run_id == run_id)
+    if channel is not None:
+        statement = statement.where(messages.c.channel == channel)
     with store.read() as connection:
-        rows = connection.execute(
-            sa.select(messages.c.state, sa.func.count())
-            .where(messages.c.run_id == run_id)
-            .group_by(messages.c.state)
-        ).all()
+        rows = connection.execute(statement.group_by(messages.c.state)).all()
     return dict.fromkeys(sending.MESSAGE_STATES, 0) | {state: count for state, count in rows}  # noqa: C416
 
 
@@ -346,7 +355,7 @@ def standing(store: Store, run_id: int, *, sent_now: int = 0, reason: str = "") 
     return Delivered(
         run_id,
         state,
-        accepted=sum(counts[one] for one in ("accepted", "delivered", "complained")),
+        accepted=sum(counts[one] for one in ("accepted", "delivered", "complained", "unconfirmed")),
         rejected=counts["rejected"] + counts["bounced"],
         refused=counts["refused"],
         deferred=counts["deferred"],

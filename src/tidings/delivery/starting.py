@@ -31,6 +31,10 @@ _OPEN_CLAIM = (
 )
 
 
+# A statement's text and values; where values go by position: those in order, where `now`, the fence and the ids stand.
+_Prepared = tuple[str, dict[str, Any], tuple[list[Any], list[int], list[int], int] | None]
+
+
 class Word(Enum):
     """What the marker answers a connection that wants to hand a message over."""
 
@@ -54,7 +58,7 @@ class StartMark:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._prepared: dict[int, tuple[str, dict[str, Any], list[str] | None]] = {}
+        self._prepared: dict[int, _Prepared] = {}
         messages = sending.messages
         ids: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
         self._why = (
@@ -84,29 +88,48 @@ class StartMark:
                 # `started` too: when the answer to a commit was lost, the same mark is simply made again.
                 messages.c.state.in_(["claimed", "started"]),
                 _OPEN_CLAIM,
-                gate.sending_allowed(self._job.run_id),
+                gate.sending_allowed(self._job.run_id, self._job.channel),
                 gate.passes(self._job, _NOW),
             )
             .values(state="started", started_at=_NOW, attempt=messages.c.attempt + counted)
             .returning(messages.c.id)
         )
 
-    def _started(self, connection: sa.Connection, fence: int, ids: list[int], now: int) -> list[int]:
-        """Mark the messages that may be handed over and return their ids."""
+    def prepared(self, dialect: sa.Dialect, fence: int, ids: Sequence[int], now: int) -> tuple[str, Any]:
+        """Return the statement that marks a group, and its values, as the driver takes them; it returns the ids."""
         # Groups are filled up to a power of two, so that a handful of texts serves all sizes.
         size = 1 << (len(ids) - 1).bit_length()
         known = self._prepared.get(size)
         if known is None:
-            compiled = self._statement(size).compile(
-                dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
-            )
-            names = compiled.positiontup if compiled.positional else None
-            known = self._prepared[size] = (str(compiled), dict(compiled.params), names)
-        text, fixed, names = known
-        values = {**fixed, "fence": fence, "now": now}
-        for number in range(size):
-            values[f"id{number}"] = ids[min(number, len(ids) - 1)]
-        given = values if names is None else tuple(values[name] for name in names)
+            known = self._prepared[size] = self._compiled(size, dialect)
+        text, fixed, places = known
+        given = [*ids, *[ids[-1]] * (size - len(ids))]
+        if places is None:
+            named = dict(fixed)
+            named |= {"fence": fence, "now": now}
+            named |= {f"id{number}": one for number, one in enumerate(given)}
+            return text, named
+        values, nows, fences, first = list(places[0]), places[1], places[2], places[3]
+        for at in nows:
+            values[at] = now
+        for at in fences:
+            values[at] = fence
+        values[first : first + size] = given
+        return text, values
+
+    def _compiled(self, size: int, dialect: sa.Dialect) -> _Prepared:
+        compiled = self._statement(size).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        fixed, names = dict(compiled.params), compiled.positiontup
+        if not compiled.positional or names is None:
+            return str(compiled), fixed, None
+        nows = [at for at, name in enumerate(names) if name == "now"]
+        fences = [at for at, name in enumerate(names) if name == "fence"]
+        return str(compiled), fixed, ([fixed[name] for name in names], nows, fences, names.index("id0"))
+
+    def _started(self, connection: sa.Connection, fence: int, ids: list[int], now: int) -> list[int]:
+        """Mark the messages that may be handed over and return their ids."""
+        text, values = self.prepared(connection.dialect, fence, ids, now)
+        given = values if isinstance(values, dict) else tuple(values)
         return list(connection.exec_driver_sql(text, given).scalars())
 
     def mark(self, connection: sa.Connection, waiting: Sequence[Claimed], now: int) -> Started:
@@ -146,5 +169,7 @@ class StartMark:
             if code:
                 codes[code].append(message_id)
         refuse(connection, self._job, codes, values["now"])
-        held = why_held(connection, self._job.run_id) if Word.HELD in words.values() else ""
+        held = (
+            why_held(connection, self._job.run_id, self._job.channel) if Word.HELD in words.values() else ""
+        )
         return words, sum(len(ids) for ids in codes.values()), held

@@ -14,8 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attributes
-from tidings.store.tables import people
+from tidings.store.tables import people, sending
 from tidings.store.vocabulary import attributes_table
+
+_MEMBERS = 5_000
 
 
 def load(
@@ -56,6 +58,60 @@ def load(
         for customer_id, name, value in entries:
             values[customer_id][name].append(value)
     return values
+
+
+def load_for(
+    connection: sa.Connection,
+    attributes: Attributes,
+    customer_ids: Sequence[int],
+    names: Collection[str],
+    group_names: Collection[str] | None,
+) -> dict[int, dict[str, Any]]:
+    """Return what a message is shown with before there is a run: `group` is then everybody of the customer's account."""
+    values = load(connection, attributes, customer_ids, names)
+    if group_names is not None:
+        for customer_id, members in load_groups(
+            connection, attributes, None, customer_ids, group_names
+        ).items():
+            values[customer_id]["group"] = members
+    return values
+
+
+def load_groups(
+    connection: sa.Connection,
+    attributes: Attributes,
+    run_id: int | None,
+    customer_ids: Sequence[int],
+    names: Collection[str],
+) -> dict[int, list[dict[str, Any]]]:
+    """Return, for each customer who stands for an account, the values of all its members in the run, the lowest id first.
+
+    Without a run these are all customers of the account. Each member has `key` and the names asked for. A customer without an account is a group of one.
+    """
+    mine, member, enrolled = people.customers.alias("mine"), people.customers, sending.enrolments
+    source: sa.FromClause = mine.join(
+        member, sa.or_(member.c.id == mine.c.id, member.c.account == mine.c.account)
+    )
+    which: list[sa.ColumnElement[bool]] = [mine.c.id.in_(customer_ids)]
+    if run_id is not None:
+        source = source.join(enrolled, enrolled.c.customer_id == member.c.id)
+        which += [enrolled.c.run_id == run_id, sa.or_(enrolled.c.arm == "treated", member.c.id == mine.c.id)]
+    rows = connection.execute(
+        sa.select(mine.c.id, member.c.id)
+        .select_from(source)
+        .where(*which)
+        .distinct()
+        .order_by(mine.c.id, member.c.id)
+    ).all()
+    # A big account has more members than one statement should name.
+    members = sorted({row[1] for row in rows})
+    values: dict[int, dict[str, Any]] = {}
+    for start in range(0, len(members), _MEMBERS):
+        values |= load(connection, attributes, members[start : start + _MEMBERS], {"key", *names})
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for customer_id, member_id in rows:
+        groups.setdefault(customer_id, []).append(values[member_id])
+    return groups
 
 
 def _type(attributes: Attributes, name: str) -> str:

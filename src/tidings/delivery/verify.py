@@ -7,12 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.delivery.leg_rules import LEG_RULES
 from tidings.delivery.rules import RULES, Broken
 from tidings.errors import StoreError
 from tidings.store import audit
 from tidings.store.database import Store
 from tidings.store.tables import sending
 
+_RULES = (*RULES, *LEG_RULES)
 _SUMS = {
     "accepted": ("accepted", "delivered", "complained"),
     "rejected": ("rejected", "bounced"),
@@ -20,6 +22,7 @@ _SUMS = {
     "in_doubt": ("in_doubt",),
     "pending": ("planned", "claimed", "started", "deferred"),
     "cancelled": ("cancelled",),
+    "unconfirmed": ("unconfirmed",),
 }
 
 
@@ -38,12 +41,13 @@ class RunSum:
     in_doubt: int
     pending: int
     cancelled: int
+    unconfirmed: int = 0
 
     @property
     def balanced(self) -> bool:
         """Tell whether the parts are the whole."""
-        parts = self.accepted + self.rejected + self.refused + self.in_doubt + self.pending + self.cancelled
-        return self.planned == parts
+        parts: list[int] = [getattr(self, name) for name in _SUMS]
+        return self.planned == sum(parts)
 
     def as_json(self) -> dict[str, Any]:
         """Return the sums with the stable keys of `tidings verify --json`."""
@@ -100,14 +104,14 @@ def verify(store: Store) -> Verdict:
             for run in runs
             if not run.balanced
         ]
-        for rule in RULES:
+        for rule in _RULES:
             broken += rule.broken(connection)
         audit_rows = 0
         try:
             audit_rows = audit.verify(connection)
         except StoreError as error:
             broken.append(Broken("audit", error.message, 1, ()))
-    return Verdict(runs, ("sums", *(rule.name for rule in RULES), "audit"), tuple(broken), audit_rows)
+    return Verdict(runs, ("sums", *(rule.name for rule in _RULES), "audit"), tuple(broken), audit_rows)
 
 
 def _sums(connection: sa.Connection) -> tuple[RunSum, ...]:

@@ -50,7 +50,7 @@ class Job:
         return self.purpose.in_doubt
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
     """One message in our hands: everything a renderer may need; `attempt` counts hand-overs so far."""
 
@@ -81,7 +81,8 @@ class Delivered:
     """Where a run stands when the sender stops; the sums are those of the whole run, `sent_now` of this call.
 
     `state` is the run's: sending, paused or finished. `reason` says in one sentence why it stopped early;
-    `next_due` is the instant (microseconds) at which the first deferred message may be tried again.
+    `next_due` is the instant (microseconds) at which the first deferred message may be tried again; `troubled`: the channel
+    did not work, and nobody is sure that it is its set-up.
     """
 
     run_id: int
@@ -95,6 +96,7 @@ class Delivered:
     sent_now: int = 0
     reason: str = ""
     next_due: int | None = None
+    troubled: bool = False
 
     @property
     def paused(self) -> bool:

@@ -1,69 +1,85 @@
-"""Writes the e-mails of a run: compiled once per variant and locale, filled per recipient in the connections."""
+"""Writes the messages of a run on one channel: compiled once per variant and locale, filled per recipient.
+
+The same front for every kind; what differs between an e-mail, an SMS and a fax stands in `wordings`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from tidings.channels.protocol import Outgoing
+from tidings.channels.protocol import Form, Outgoing
 from tidings.clock import Clock
 from tidings.customers.permission import refusal
 from tidings.definitions.kinds.channel import Channel
 from tidings.delivery import variables
 from tidings.delivery.claiming import PENDING
 from tidings.delivery.recorded import Recorded
+from tidings.delivery.reference import Referrer
+from tidings.delivery.wordings import FIRST_POSITION, Task, Wording, Written, bare_sender, compile_wording
 from tidings.delivery.work import Claimed, Refusal
 from tidings.errors import TidingsError
 from tidings.store.batches import insert_rows
 from tidings.store.database import Store
 from tidings.store.tables import answers, people, sending
-from tidings.templates.campaign import campaign_email
-from tidings.templates.email import CompiledEmail, MessageUrls, Recipient
-from tidings.templates.mime import name_and_address
+from tidings.templates.email import MessageUrls, Recipient
 from tidings.templates.values import RenderError
 from tidings.tokens.keyring import KeyRing
 from tidings.tokens.links import Minter, UnusableTarget
+from tidings.tokens.short import UNSUBSCRIBE, ShortMinter
 
 # The purpose that tracking of opens and clicks needs, where config/policies.yaml names it.
 TRACKING = "tracking"
+_Wanted = tuple[str | None, str]
 
 
 class Writer:
-    """Renders the messages of one run on one channel. Threads may share it."""
+    """Renders the messages of one run on one channel, in the form that its adapter wants. Threads may share it."""
 
-    def __init__(self, store: Store, run: Recorded, channel: Channel, ring: KeyRing, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run: Recorded,
+        channel: Channel,
+        ring: KeyRing,
+        clock: Clock,
+        form: Form = Form.MIME,
+    ) -> None:
         self._run = run
         self._channel = channel
-        self._clock = clock
-        self._sender = name_and_address(channel.sender)[1]
-        self._fallback = run.definitions.workspace.locale
+        self._form = form
+        self._task = Task(
+            run.definitions,
+            run.campaign,
+            run.templates,
+            f"r{run.run_id}.{run.definition_hash[:8]}",
+            clock,
+        )
+        self._sender = bare_sender(channel)
+        workspace = run.definitions.workspace
+        self._reference = Referrer(store.workspace, store.environment, workspace.salt)
+        self._fallback = workspace.locale
         self._tracking = run.definitions.policies.purpose(TRACKING)
+        self._grouped = run.definitions.campaigns[run.campaign].group == "account"
         self._untracked: set[int] = set()
         # Everything is compiled before the first claim: a template that cannot work claims nothing.
-        self._first = frozenset(_locales(store, run.run_id) | {self._fallback})
-        self._emails = {
+        self._first = frozenset(_locales(store, run.run_id, channel.id) | {self._fallback})
+        self._wordings = {
             (variant, locale): self._compiled(variant, locale)
             for variant in _variants(run)
             for locale in self._first
         }
-        self._unusable: dict[tuple[str | None, str], str] = {}
+        self._unusable: dict[_Wanted, str] = {}
         self._names = self._needed()
-        base, minter = run.definitions.workspace.public_url.rstrip("/"), Minter(ring)
-        self._tracked_urls = MessageUrls(
-            click=lambda message_id, _, url: f"{base}/c/{minter.mint('click', message_id, url)}",
-            pixel=lambda message_id: f"{base}/o/{minter.mint('open', message_id)}.gif",
-            unsubscribe=lambda message_id: f"{base}/u/{minter.mint('unsubscribe', message_id)}",
-        )
-        self._plain_urls = MessageUrls(
-            click=lambda _, __, url: url,
-            pixel=lambda _: "",
-            unsubscribe=self._tracked_urls.unsubscribe,
-        )
+        self._base = workspace.public_url.rstrip("/")
+        self._minter, self._short = Minter(ring), ShortMinter(ring)
+        self._link_ids: dict[tuple[str | None, str, int], int] = {}
+        self._urls: dict[tuple[_Wanted, bool], MessageUrls] = {}
 
     def record_links(self, store: Store) -> None:
-        """Write down where the links of each wording lead: the tracker's rules compare clicks with their number."""
+        """Write down where the links of each wording lead: short links and the tracker's rules look there."""
         with store.durable("links") as connection:
             self._record_links(connection, self._first)
 
@@ -80,28 +96,142 @@ class Writer:
                     )
                 ).scalars()
             )
-        return variables.load(connection, self._run.definitions.attributes, customer_ids, self._names)
+        attributes = self._run.definitions.attributes
+        values = variables.load(connection, attributes, customer_ids, self._names)
+        if self._grouped:
+            groups = variables.load_groups(
+                connection, attributes, self._run.run_id, customer_ids, self._group_names()
+            )
+            for customer_id, members in groups.items():
+                values[customer_id] = {**values.get(customer_id, {}), "group": members}
+        return values
+
+    @property
+    def watched(self) -> bool:
+        """Tell whether a message may take long, so that they are better made by `render_many` in a thread of its own."""
+        return any(wording.watched for wording in self._wordings.values())
+
+    def close(self) -> None:
+        """End the processes that render, where there are any."""
+        for wording in self._wordings.values():
+            wording.close()
 
     def render(self, message: Claimed) -> Outgoing | Refusal:
         """Return the finished message, or why this one customer's cannot be written."""
+        return self.render_many([message])[0]
+
+    def render_many(self, messages: Sequence[Claimed]) -> list[Outgoing | Refusal]:
+        """Return each finished message, or why this customer's cannot be written, in order.
+
+        Raises TidingsError where no process that renders can be started.
+        """
+        done: list[Outgoing | Refusal] = []
+        watched: dict[_Wanted, list[int]] = {}
+        rows: dict[int, tuple[Recipient, MessageUrls]] = {}
+        for place, message in enumerate(messages):
+            found = self._found(message)
+            if isinstance(found, Refusal):
+                done.append(found)
+                continue
+            wanted, wording = found
+            urls = self._urls_of(wanted, wording, plain=message.customer_id in self._untracked)
+            locale = message.locale or self._fallback
+            recipient = Recipient(
+                message.message_id,
+                message.key,
+                message.address,
+                locale,
+                message.variables,
+                self._reference.of(message.message_id),
+            )
+            if wording.watched:
+                watched.setdefault(wanted, []).append(place)
+                rows[place] = (recipient, urls)
+                done.append(Refusal("render_error", "message: was not made"))
+            else:
+                done.append(self._written(message, wording, recipient, urls))
+        for wanted, places in watched.items():
+            made = self._wordings[wanted].write_many([rows[place] for place in places])
+            for place, one in zip(places, made, strict=True):
+                done[place] = (
+                    self._outgoing(messages[place], one)
+                    if isinstance(one, Written)
+                    else Refusal("render_error", f"{one.field}: {one.reason}")
+                )
+        return done
+
+    def _found(self, message: Claimed) -> tuple[_Wanted, Wording] | Refusal:
+        """Return the wording of a message, or why there is none."""
         locale = message.locale or self._fallback
-        unusable = self._unusable.get((message.variant, locale))
+        wanted = (message.variant, locale)
+        unusable = self._unusable.get(wanted)
         if unusable is not None:
             return Refusal("render_error", unusable)
-        email = self._emails.get((message.variant, locale)) or self._emails.get(
-            (message.variant, self._fallback)
-        )
-        if email is None:
+        wording = self._wordings.get(wanted)
+        if wording is None:
+            wanted = (message.variant, self._fallback)
+            wording = self._wordings.get(wanted)
+        if wording is None:
             return Refusal("render_error", f"variant: the run recorded no words for {message.variant!r}")
-        urls = self._plain_urls if message.customer_id in self._untracked else self._tracked_urls
-        recipient = Recipient(message.message_id, message.key, message.address, locale, message.variables)
+        return wanted, wording
+
+    def _written(
+        self, message: Claimed, wording: Wording, recipient: Recipient, urls: MessageUrls
+    ) -> Outgoing | Refusal:
         try:
-            payload = email.fill(recipient, urls)
+            written = wording.write(recipient, urls)
         except RenderError as error:
             return Refusal("render_error", f"{error.field}: {error.reason}")
         except UnusableTarget as error:
             return Refusal("render_error", f"link: {error}")
-        return Outgoing(message.message_id, self._sender, message.address, payload)
+        return self._outgoing(message, written)
+
+    def _outgoing(self, message: Claimed, written: Written) -> Outgoing:
+        return Outgoing(
+            message.message_id,
+            self._sender,
+            message.address,
+            written.payload,
+            written.parts,
+            self._reference.of(message.message_id),
+            written.segments,
+        )
+
+    def _urls_of(self, wanted: _Wanted, wording: Wording, *, plain: bool) -> MessageUrls:
+        """Return where links lead: long tokens in e-mails; short ones in texts and on pages, where signs cost."""
+        made = self._urls.get((wanted, plain))
+        if made is None:
+            base, short = self._base, self._channel.kind != "email"
+            click: Callable[[int, int, str], str] = _as_written
+            pixel: Callable[[int], str] = _no_pixel
+            if short and not plain:
+                click = self._short_click(wanted, wording)
+            elif not plain:
+                click = lambda message_id, _, url: f"{base}/c/{self._minter.mint('click', message_id, url)}"  # noqa: E731
+                pixel = lambda message_id: f"{base}/o/{self._minter.mint('open', message_id)}.gif"  # noqa: E731
+            made = MessageUrls(click, pixel, self._short_unsubscribe if short else self._unsubscribe)
+            self._urls[wanted, plain] = made
+        return made
+
+    def _unsubscribe(self, message_id: int) -> str:
+        return f"{self._base}/u/{self._minter.mint('unsubscribe', message_id)}"
+
+    def _short_unsubscribe(self, message_id: int) -> str:
+        return f"{self._base}/s/{self._short.mint(UNSUBSCRIBE, message_id)}"
+
+    def _short_click(self, wanted: _Wanted, wording: Wording) -> Callable[[int, int, str], str]:
+        links = wording.compiled.links
+
+        def click(message_id: int, position: int, url: str) -> str:
+            # A link with a value in it leads elsewhere for everybody: no row of the table stands for it.
+            if position >= len(links) or links[position] != url:
+                return url
+            link_id = self._link_ids.get((*wanted, position))
+            if link_id is None:
+                raise RenderError("link", f"number {position + 1} was not recorded")
+            return f"{self._base}/s/{self._short.mint(link_id, message_id)}"
+
+        return click
 
     def _add_locales(self, connection: sa.Connection, customer_ids: Sequence[int]) -> None:
         """Compile the wordings of locales that customers of a batch were given since the run was taken up."""
@@ -114,10 +244,10 @@ class Writer:
             return
         for variant in _variants(self._run):
             for locale in late:
-                if (variant, locale) in self._emails or (variant, locale) in self._unusable:
+                if (variant, locale) in self._wordings or (variant, locale) in self._unusable:
                     continue
                 try:
-                    self._emails[variant, locale] = self._compiled(variant, locale)
+                    self._wordings[variant, locale] = self._compiled(variant, locale)
                 except TidingsError as error:
                     # The others can still be written to.
                     self._unusable[variant, locale] = error.message
@@ -127,35 +257,47 @@ class Writer:
 
     def _needed(self) -> list[str]:
         """Return the names of all values that the wordings name."""
-        return sorted(frozenset[str]().union(*(one.variables for one in self._emails.values())))
+        named = frozenset[str]().union(*(one.compiled.variables for one in self._wordings.values()))
+        return sorted(named)
+
+    def _group_names(self) -> list[str]:
+        """Return the names of the values that wordings name of the members of an account."""
+        found = [one.compiled.group_variables for one in self._wordings.values()]
+        return sorted(frozenset[str]().union(*(names for names in found if names is not None)))
 
     def _record_links(self, connection: sa.Connection, locales: Collection[str]) -> None:
+        first = FIRST_POSITION[self._channel.kind]
+        run_id, links = self._run.run_id, answers.links
         rows = [
-            (self._run.run_id, variant or "", locale, position, url)
-            for (variant, locale), email in self._emails.items()
+            (run_id, variant or "", locale, first + position, url)
+            for (variant, locale), wording in self._wordings.items()
             if locale in locales
-            for position, url in enumerate(email.links)
+            for position, url in enumerate(wording.compiled.links)
         ]
-        insert_rows(
-            connection,
-            answers.links,
-            rows,
-            ["run_id", "variant", "locale", "position", "url"],
-            ignore_conflicts=True,
+        columns = ["run_id", "variant", "locale", "position", "url"]
+        insert_rows(connection, links, rows, columns, ignore_conflicts=True)
+        if self._channel.kind == "email" or not rows:
+            return
+        found = connection.execute(
+            sa.select(links.c.id, links.c.variant, links.c.locale, links.c.position).where(
+                links.c.run_id == run_id,
+                links.c.locale.in_(sorted(locales)),
+                links.c.position.between(first, first + 9_999),
+            )
         )
+        for row in found:
+            self._link_ids[row.variant or None, row.locale, row.position - first] = row.id
 
-    def _compiled(self, variant: str | None, locale: str) -> CompiledEmail:
-        run = self._run
-        return campaign_email(
-            run.definitions,
-            run.campaign,
-            sources=run.templates,
-            locale=locale,
-            salt=f"r{run.run_id}.{run.definition_hash[:8]}",
-            clock=self._clock,
-            variant=variant,
-            channel=self._channel,
-        )
+    def _compiled(self, variant: str | None, locale: str) -> Wording:
+        return compile_wording(self._task, self._channel, self._form, variant, locale)
+
+
+def _as_written(message_id: int, position: int, url: str) -> str:
+    return url
+
+
+def _no_pixel(message_id: int) -> str:
+    return ""
 
 
 def _variants(run: Recorded) -> list[str | None]:
@@ -163,8 +305,8 @@ def _variants(run: Recorded) -> list[str | None]:
     return [one.name for one in variants] or [None]
 
 
-def _locales(store: Store, run_id: int) -> set[str]:
-    """Return the locales of the customers that a run still has to write to."""
+def _locales(store: Store, run_id: int, channel: str) -> set[str]:
+    """Return the locales of the customers that a run still has to write to by a channel."""
     messages, customers = sending.messages, people.customers
     with store.read() as connection:
         return set(
@@ -173,6 +315,7 @@ def _locales(store: Store, run_id: int) -> set[str]:
                 .select_from(messages.join(customers, customers.c.id == messages.c.customer_id))
                 .where(
                     messages.c.run_id == run_id,
+                    messages.c.channel == channel,
                     messages.c.state.in_(PENDING),
                     customers.c.locale.is_not(None),
                 )

@@ -1,0 +1,164 @@
+"""Claims and marks of one sender on SQLite, through the one connection that it keeps.
+
+Most groups of marks are alike: all accepted, all may go. They are written with a few prepared statements of the driver.
+The gate that was asked in the claim still holds for its messages as long as nobody but this connection has committed
+anything, which SQLite tells; only then the mark asks for no more than that the message is still ours and not expired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from tidings.clock import to_micros
+from tidings.delivery import outcomes
+from tidings.delivery.claiming import Lease, Taken, renew, take
+from tidings.delivery.outcomes import Ended
+from tidings.delivery.patience import PASSING
+from tidings.delivery.starting import StartMark, Word
+from tidings.delivery.work import Claimed, Job
+from tidings.errors import StoreError
+from tidings.store.database import Store
+from tidings.store.quick import QuickWriter
+
+SQLITE = sqlite.dialect(paramstyle="qmark")
+# Messages one statement marks, so that a handful of texts serves all sizes.
+_MOST = 64
+_DONE = (
+    "UPDATE claims SET state = 'done' WHERE id = ?1 AND state = 'open' AND NOT EXISTS "
+    "(SELECT 1 FROM messages WHERE claim_id = ?1 AND state IN ('claimed', 'started'))"
+)
+
+
+class _OtherwiseError(Exception):
+    """Something of the group is held back: why has to be found out."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What a group changed: words for those that waited, rows accepted, messages settled by claim, claims done."""
+
+    words: dict[int, Word]
+    accepted: int
+    settled: dict[int, int]
+    done: list[int]
+
+
+class Quickly:
+    """All writing of one sender to a SQLite store; used by one thread at a time."""
+
+    def __init__(self, store: Store, job: Job, start_mark: StartMark) -> None:
+        self._store = store
+        self._job = job
+        self._start_mark = start_mark
+        self._writer: QuickWriter | None = None
+        # The state of the file in which the messages of a claim passed the gate.
+        self._gated: dict[int, int] = {}
+
+    def take(self, found: Sequence[int], *, owner: str, boot_id: str | None, lease_seconds: float) -> Taken:
+        """Claim as `claiming.take` does."""
+        writer = self._open()
+        taken = take(
+            self._store,
+            self._job,
+            owner=owner,
+            boot_id=boot_id,
+            found=found,
+            lease_seconds=lease_seconds,
+            durable=writer.durable,
+        )
+        if taken.lease is not None:
+            self._gated[taken.lease.fence] = writer.version
+        return taken
+
+    def renew(self, leases: Sequence[Lease], lease_seconds: float) -> list[Lease]:
+        """Prolong leases as `claiming.renew` does."""
+        return renew(self._store, leases, lease_seconds, durable=self._open().durable)
+
+    def forget(self, fences: Sequence[int]) -> None:
+        """Forget claims that are settled or lost."""
+        for fence in fences:
+            self._gated.pop(fence, None)
+
+    def written(self, *, flushed: bool, gate_changed: bool) -> AbstractContextManager[sa.Connection]:
+        """Give a connection for a group of another kind; `gate_changed`: it may speak against other messages."""
+        if gate_changed:
+            self._gated.clear()
+        writer = self._open()
+        return writer.durable("start") if flushed else writer.marks()
+
+    def commit(
+        self, waiting: Sequence[Claimed], ended: Sequence[Ended], left: Mapping[int, int]
+    ) -> Written | None:
+        """Write a group as most of them are: all accepted, all may go.
+
+        `left` is how many messages of each claim are not settled. None where the group is another, or the database
+        is away for a moment: then nothing was written.
+        """
+        groups: dict[int, list[Ended]] = {}
+        for one in ended:
+            if one.kind != "accepted":
+                return None
+            groups.setdefault(one.message.claim_id, []).append(one)
+        asked: dict[int, list[int]] = {}
+        for message in waiting:
+            asked.setdefault(message.claim_id, []).append(message.message_id)
+        settled = {fence: len(group) for fence, group in groups.items()}
+        done = [fence for fence, count in settled.items() if left.get(fence) == count]
+        accepted = 0
+        words: dict[int, Word] = {}
+        try:
+            writer = self._open()
+            with writer.transaction() as driver:
+                now = to_micros(self._store.clock.now())
+                for group in groups.values():
+                    accepted += driver.execute(*outcomes.accepting("sqlite", group, now)).rowcount
+                for fence, ids in asked.items():
+                    if self._gated.get(fence) == writer.version:
+                        started = 0
+                        for first in range(0, len(ids), _MOST):
+                            some = ids[first : first + _MOST]
+                            started += driver.execute(_starting(len(some)), (now, *some, fence, now)).rowcount
+                    else:
+                        text, values = self._start_mark.prepared(SQLITE, fence, ids, now)
+                        started = len(driver.execute(text, values).fetchall())
+                    if started != len(ids):
+                        raise _OtherwiseError
+                    words.update(dict.fromkeys(ids, Word.GO))
+                for fence in done:
+                    driver.execute(_DONE, (fence,))
+        except _OtherwiseError:
+            return None
+        except StoreError as error:
+            self.close()
+            if error.code in PASSING:
+                return None
+            raise
+        return Written(words, accepted, settled, done)
+
+    def close(self) -> None:
+        """Give up the connection; the next use opens another, to which nothing is known to have passed the gate."""
+        writer, self._writer = self._writer, None
+        self._gated.clear()
+        if writer is not None:
+            writer.close()
+
+    def _open(self) -> QuickWriter:
+        if self._writer is None:
+            self._writer = self._store.quick_writer()
+            assert self._writer is not None
+        return self._writer
+
+
+@cache
+def _starting(size: int) -> str:
+    return (
+        "UPDATE messages SET state = 'started', started_at = ?, attempt = attempt + 1 "
+        f"WHERE id IN ({', '.join('?' * size)}) AND claim_id = ? AND state = 'claimed' "
+        "AND (expires_at IS NULL OR expires_at > ?)"
+    )

@@ -1,0 +1,38 @@
+"""Our own name for a message, as providers echo it: opaque, without personal data, and of one store alone."""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+
+_REFERENCE = re.compile(r"([0-9a-f]{6})-([1-9][0-9]{0,18})", re.ASCII)
+_LARGEST_ID = 2**63 - 1
+
+
+class Referrer:
+    """Names the messages of one workspace in one environment, and knows its own names again.
+
+    A provider's account is often shared: by the environments of a workspace, by other programs. The tag keeps
+    their events apart, for all of them count their messages from 1.
+    """
+
+    def __init__(self, workspace: str, environment: str, salt: str) -> None:
+        # The lengths keep ("ab", "c") and ("a", "bc") apart.
+        whole = "".join(f"{len(part)}:{part}" for part in (workspace, environment, salt))
+        self._tag = blake2b(whole.encode(), digest_size=3, person=b"message-ref").hexdigest()
+
+    def of(self, message_id: int) -> str:
+        """Return the reference of a message: `TAG-ID`."""
+        return f"{self._tag}-{message_id}"
+
+    def of_notice(self, notice_id: int) -> str:
+        """Return the reference of a notice, which never reads as that of a message."""
+        return f"{self._tag}-n{notice_id}"
+
+    def message_of(self, reference: str) -> int | None:
+        """Return the message that a reference names; None when it is malformed or another store's."""
+        match = _REFERENCE.fullmatch(reference)
+        if match is None or match[1] != self._tag:
+            return None
+        number = int(match[2])
+        return number if number <= _LARGEST_ID else None
