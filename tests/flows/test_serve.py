@@ -11,31 +11,26 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
+from support.serving import CLEAN, KEYS, alive, children_of, command, production_of, serving, until
 from support.tracking import RING, SALT, rows_of, sent_run, withdrawn
-from tidings.clock import SystemClock
-from tidings.config.settings import load_settings
 from tidings.errors import TidingsError
 from tidings.flows.local import local_tracker
 from tidings.flows.serve import open_socket
 from tidings.responses.drain import drain
 from tidings.responses.spool import spool_folder, waiting_files
-from tidings.store.database import Store
 from tidings.store.tables import people, sending
 from tidings.tokens.api_keys import new_api_key
 from tidings.tokens.keyring import KeyRing
 from tidings.tokens.links import mint
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYS = {"TIDINGS_KEYS": "k1:" + "7e" * 32}
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
 
 
 @pytest.fixture
@@ -47,60 +42,6 @@ def workspace(tmp_path):
         shutil.copytree(ROOT / name, root / name)
     shutil.rmtree(root / "config" / "imports", ignore_errors=True)
     return root
-
-
-def command(*options):
-    return [sys.executable, "-m", "tidings.cli.main", "serve", *options]
-
-
-def children_of(pid: int) -> list[int]:
-    try:
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def until(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-@contextmanager
-def serving(workspace, *options, **variables):
-    """Run `tidings serve` on a free port; give the process, its address and the lines it says."""
-    process = subprocess.Popen(
-        command("--port", "0", *options),
-        cwd=workspace,
-        env={**CLEAN, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        process_group=0,
-    )
-    lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")))
-    reader.start()
-    try:
-        greeting = until(lambda: [line for line in lines if line.startswith("Tracker")])
-        yield process, greeting[0].split()[1], lines
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        reader.join()
-        process.stdout.close()
 
 
 def test_everything_answered_with_200_survives_kill_9_of_the_web_child(workspace, store) -> None:
@@ -149,24 +90,9 @@ def test_everything_answered_with_200_survives_kill_9_of_the_web_child(workspace
 
 @pytest.fixture
 def production(workspace, dialect, stores):
-    """Variables of a migrated production store of the workspace on each database, and how to open it."""
-    from tidings.cli.session import target_of
-    from tidings.store.upgrading import migrate
-
-    variables = {**KEYS, "TIDINGS_STORE": stores(dialect).empty(dialect), "TIDINGS_ENVIRONMENT": "production"}
-    settings = load_settings(workspace, variables=variables)
-    target = target_of(settings, SystemClock())
-    migrate(target)
-    store = Store.open(
-        target.url,
-        clock=target.clock,
-        workspace=target.workspace,
-        environment=target.environment,
-        salt=target.salt,
-    )
-    yield variables, store
-    store.close()
-    stores(dialect).drop(target.url)
+    """Variables of a migrated production store of the workspace on each database, and the store."""
+    with production_of(workspace, stores(dialect), dialect) as (variables, store):
+        yield variables, store
 
 
 def test_the_worker_brings_what_came_in_into_the_store(workspace, production) -> None:
@@ -303,6 +229,15 @@ def test_a_tracker_that_cannot_start_says_so(workspace, capfd) -> None:
     with pytest.raises(TidingsError, match="did not start"), local_tracker(workspace):
         pass
     assert "config/workspace.yaml" in capfd.readouterr().err
+
+
+def test_a_local_tracker_listens_on_the_port_that_it_is_given(workspace) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with local_tracker(workspace, port=port) as tracker:
+        assert tracker.address == f"http://127.0.0.1:{port}"
+        assert httpx.get(f"{tracker.address}/livez").json() == {"live": True}
 
 
 def test_answers_do_not_wait_for_one_another_on_the_wire(workspace) -> None:

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from support.stores import START
 from support.tracking import SALT, sent_run, withdrawn
 from tidings.clock import SystemClock, to_micros
+from tidings.definitions.kinds.rules import Policies, Workspace
+from tidings.definitions.workspace import Definitions
 from tidings.delivery.work import Delivered
 from tidings.errors import TidingsError
 from tidings.flows import worker
@@ -23,11 +25,11 @@ from tidings.store.tables import sending
 
 @pytest.fixture
 def settings(tmp_path):
-    workspace = SimpleNamespace(salt=SALT)
+    workspace = Workspace("test", "Nordic Garden", "Europe/Stockholm", SALT, "EUR")
     return SimpleNamespace(
         data_dir=tmp_path,
-        environment=SimpleNamespace(name="development"),
-        definitions=SimpleNamespace(workspace=workspace),
+        environment=SimpleNamespace(name="development", outbox=True),
+        definitions=Definitions(str(tmp_path), workspace, Policies(())),
     )
 
 

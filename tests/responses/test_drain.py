@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+
 import httpx
 import pytest
 import sqlalchemy as sa
 
+from support.receipt_world import KINDS, number, receipt, states, world
 from support.spooled import click, gone, order, spooled
 from support.tracking import API_KEY, BROWSER, RING, SALT, rows_of, sent_run, tracker, url
+from tidings.channels.protocol import Inbound
 from tidings.clock import to_micros
 from tidings.customers.identity import customer_u
 from tidings.customers.permission import refusal
 from tidings.definitions.kinds.rules import Purpose
 from tidings.responses.drain import REFUSED_FILE, DrainResult, drain
-from tidings.responses.spool import waiting_files
-from tidings.store.tables import answers, keeping, people
+from tidings.responses.hook_events import lines_of
+from tidings.responses.inbound import House
+from tidings.responses.incoming import Incoming
+from tidings.responses.spool import SpoolWriter, encode, waiting_files
+from tidings.store.tables import answers, keeping, people, sending
 from tidings.tokens.links import mint
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -170,3 +178,70 @@ def test_a_record_that_the_store_cannot_take_does_not_hold_up_the_others(store, 
     assert waiting_files(folder) == []
     assert len((folder / REFUSED_FILE).read_text().splitlines()) == 4
     assert drain(store, folder, salt=SALT) == DrainResult()
+
+
+def test_one_event_that_cannot_be_taken_does_not_cost_the_others_of_its_record(
+    store, folder, clock, monkeypatch
+) -> None:
+    first, second = world(store, 2, channel="texts")
+    really = Incoming.take
+
+    def picky(self, channel, provider, events, **more):
+        if any(one.event_id == "bad" for one in events):
+            raise OverflowError("too large for any column")
+        return really(self, channel, provider, events, **more)
+
+    monkeypatch.setattr(Incoming, "take", picky)
+    events = [receipt(first, "delivered"), receipt(first, "sent", "bad"), receipt(second, "delivered")]
+    writer = SpoolWriter(folder, clock)
+    writer.append(lines_of(events, channel="texts", provider="x", kind="sms", at=to_micros(clock.now())))
+    writer.close()
+    done = drain(store, folder, salt=SALT, house=House(SALT, kinds=KINDS))
+    assert (done.receipts, done.refused) == (2, 1)
+    assert states(store, [first, second]) == ["delivered", "delivered"]
+    (line,) = (folder / REFUSED_FILE).read_text().splitlines()
+    assert [one["id"] for one in json.loads(line)["record"]["ev"]] == ["bad"]
+
+
+def test_a_number_of_parts_that_no_message_has_is_none(store, folder, clock) -> None:
+    (message,) = world(store, channel="texts")
+    writer = SpoolWriter(folder, clock)
+    events = [receipt(message, "sent", units=int("9" * 30)), receipt(message, "delivered", units=2)]
+    writer.append(lines_of(events, channel="texts", provider="x", kind="sms", at=to_micros(clock.now())))
+    writer.close()
+    assert drain(store, folder, salt=SALT, house=House(SALT, kinds=KINDS)).refused == 0
+    assert [row.units for row in rows_of(store, sending.receipts)] == [None, 2]
+
+
+def test_who_left_after_saying_start_stays_away_however_late_both_are_drained(store, folder, clock) -> None:
+    (message,) = world(store, channel="texts")
+    house = House(SALT, "Nordic Garden", "Storgatan 1", "sv", "SE", (), KINDS)
+    writer = SpoolWriter(folder, clock)
+
+    def say(word: str) -> None:
+        clock.advance(timedelta(minutes=1))
+        told = [Inbound(f"{word}-{clock.now()}", number(0), "+467", word, None)]
+        writer.append(lines_of(told, channel="texts", provider="x", kind="sms", at=to_micros(clock.now())))
+
+    def leave() -> None:
+        clock.advance(timedelta(minutes=1))
+        writer.append([encode(gone(message, to_micros(clock.now()), "page"))])
+
+    def refused() -> str | None:
+        with store.read() as connection:
+            said = refusal("sms", Purpose("marketing", "marketing"))
+            return connection.execute(sa.select(said).select_from(people.customers)).scalar()
+
+    say("STOP")
+    drain(store, folder, salt=SALT, house=house)
+    say("START")
+    leave()
+    clock.advance(timedelta(minutes=5))
+    drain(store, folder, salt=SALT, house=house)
+    assert refused() is not None
+    # And the other way round: who leaves and then says START is back.
+    leave()
+    say("START")
+    clock.advance(timedelta(minutes=5))
+    drain(store, folder, salt=SALT, house=house)
+    assert refused() is None

@@ -10,7 +10,7 @@ from tidings.clock import to_micros
 from tidings.customers.consent import ConsentRow, record
 from tidings.customers.permission import refusal
 from tidings.definitions.kinds.rules import Purpose
-from tidings.responses.withdrawing import withdraw
+from tidings.delivery.withdrawing import withdraw
 from tidings.store.tables import people
 
 MARKETING = Purpose("marketing", "marketing")

@@ -62,11 +62,14 @@ def command(
         settings = load_settings(None, environment)
         serve(settings, clock=clock, say=_say, announce=_print, host=host, port=port, web_only=True)
         return 0
+    from tidings.cli.paused import paused_lines
     from tidings.cli.session import open_session
 
     # Opened once before anything starts: a store that is missing or not migrated is said here, in one sentence.
     with open_session(environment) as session:
         settings, place = session.settings, session.store.place
+        for line in paused_lines(session.store):
+            _say(f"WARNING  {line}")
     serve(
         settings,
         clock=clock,
@@ -101,7 +104,7 @@ def _run_child(child: str, environment: str | None, descriptor: int | None) -> i
         from tidings.flows.web import run_web
 
         assert descriptor is not None
-        run_web(load_settings(None, environment), descriptor, clock=SystemClock())
+        run_web(load_settings(None, environment), descriptor, clock=SystemClock(), say=_say)
         return 0
     from tidings.cli.session import open_session
     from tidings.flows.serve import stopping

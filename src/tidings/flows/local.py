@@ -24,15 +24,19 @@ class LocalTracker:
 
 @contextmanager
 def local_tracker(
-    root: Path, *, environment: str = "development", variables: Mapping[str, str] | None = None
+    root: Path,
+    *,
+    environment: str = "development",
+    variables: Mapping[str, str] | None = None,
+    port: int = 0,
 ) -> Iterator[LocalTracker]:
     """Run `tidings serve --web-only` for a workspace and give it once it listens; stop it at the end.
 
     What comes in waits in the spool of that workspace and environment until somebody drains it. `variables` are
-    added to the process's own. Raises TidingsError with what it said when it does not start.
+    added to the process's own; `port` 0 takes a free one. Raises TidingsError with what it said when it does not start.
     """
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "tidings.cli.main", "serve", "--web-only", "--port", "0"]
+    command = [sys.executable, "-m", "tidings.cli.main", "serve", "--web-only", "--port", str(port)]
     command += ["--environment", environment, "--lifeline", str(reading)]
     process = subprocess.Popen(
         command,

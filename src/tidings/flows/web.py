@@ -1,45 +1,85 @@
-"""The web child: the tracker on a socket that the supervisor opened. It needs no store."""
+"""The web child: the tracker on a socket that the supervisor opened.
+
+It needs no store, save to look up where a short link leads and the pictures of messages whose files are gone; while the
+store is away only those wait.
+"""
 
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import uvicorn
 
+from tidings.channels.protocol import Hooked
 from tidings.clock import Clock
 from tidings.config.settings import Settings
+from tidings.flows.collecting import load_adapters
+from tidings.flows.lazy_store import LazyStore
+from tidings.flows.link_targets import LinkTargets
+from tidings.flows.pictures import Pictures
+from tidings.flows.supervisor import Say
 from tidings.responses.group import GroupCommit
+from tidings.responses.hooks import Hooks
 from tidings.responses.spool import SpoolWriter, spool_folder
 from tidings.responses.tracker import App, make_app
 from tidings.tokens.api_keys import ApiKeys
 from tidings.tokens.keyring import KeyRing
 
 
-def run_web(settings: Settings, descriptor: int, *, clock: Clock) -> None:
-    """Serve the tracker on a listening socket until SIGTERM."""
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+def run_web(settings: Settings, descriptor: int, *, clock: Clock, say: Say = _silent) -> None:
+    """Serve the tracker on a listening socket until SIGTERM; `say` gets what an operator should know."""
     listening = socket.socket(fileno=descriptor)
+    store = LazyStore(settings, clock)
     config = uvicorn.Config(
-        tracker_of(settings, clock=clock),
+        tracker_of(settings, clock=clock, say=say, store=store),
         log_level="warning",
         access_log=False,
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=2,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        store.close()
 
 
-def tracker_of(settings: Settings, *, clock: Clock) -> App:
-    """Return the tracker of a workspace in one of its environments."""
+def tracker_of(
+    settings: Settings, *, clock: Clock, say: Say = _silent, store: LazyStore | None = None
+) -> App:
+    """Return the tracker of a workspace in one of its environments.
+
+    `store` looks up short links and the pictures of runs; without it short links wait, and pictures are those of templates/.
+    """
     environment, workspace = settings.environment.name, settings.definitions.workspace
     folder = spool_folder(settings.data_dir, environment)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    spool = GroupCommit(SpoolWriter(folder, clock))
     return make_app(
         KeyRing.load(settings.data_dir, environment=environment),
-        GroupCommit(SpoolWriter(folder, clock)),
+        spool,
         clock=clock,
         title=workspace.title,
         events=settings.definitions.events,
         currency=workspace.currency,
         api_keys=ApiKeys.load(),
+        hooks=Hooks(
+            hooked_channels(settings, say), spool, clock=clock, public_url=workspace.public_url, say=say
+        ),
+        target_of=None if store is None else LinkTargets(store),
+        picture_of=Pictures(Path(settings.definitions.root), store, clock),
     )
+
+
+def hooked_channels(settings: Settings, say: Say) -> dict[str, Hooked]:
+    """Return the adapters whose providers call POST /h/CHANNEL, by channel."""
+    return {
+        channel: adapter
+        for channel, adapter in load_adapters(settings, say).items()
+        if isinstance(adapter, Hooked)
+    }

@@ -1,4 +1,4 @@
-"""The worker child: drains the spool every half second and delivers the runs that are due.
+"""The worker child: drains the spool every half second, tends what providers say and delivers the runs that are due.
 
 Runs take turns in one thread rather than a thread each: two runs by one channel at once would hand over at twice the
 rate that the channel allows.
@@ -7,24 +7,34 @@ rate that the channel allows.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from tidings.campaigns.runs import enrol
+from tidings.channels.protocol import InBand
 from tidings.clock import Clock, to_micros
 from tidings.config.settings import Settings
+from tidings.delivery.hearing import Heard
 from tidings.delivery.running import deliver_run
 from tidings.delivery.work import Delivered
 from tidings.errors import TidingsError
+from tidings.flows.collecting import load_adapters
 from tidings.flows.supervisor import Say
+from tidings.flows.tending import PASSING, Repeating, Tending
 from tidings.responses.drain import Drainer
+from tidings.responses.incoming import Incoming, house_of
 from tidings.responses.spool import spool_folder
 from tidings.store.database import Store
 from tidings.store.tables import sending
 
+if TYPE_CHECKING:
+    from tidings.channels.protocol import Adapter
+
 _DRAIN_SECONDS = 0.5
+_TEND_SECONDS = 1.0
 _LOOK_SECONDS = 1.0
 # A run that could send nothing just now is looked at again after this; one that failed, later.
 _IDLE_SECONDS = 5.0
@@ -32,52 +42,46 @@ _TROUBLE_SECONDS = 30.0
 # A run that has had this long makes room as soon as another one waits; how often a turn is looked at.
 _TURN_SECONDS = 15.0
 _TICK_SECONDS = 0.1
-# Trouble that may pass: the store or the provider is away, the disk is full.
-_PASSING = (TidingsError, OSError)
 
 
 def run_worker(settings: Settings, store: Store, *, clock: Clock, stop: threading.Event, say: Say) -> None:
     """Drain and deliver until `stop` is set. Trouble that may pass is said once and tried again."""
     folder = spool_folder(settings.data_dir, settings.environment.name)
-    drainer = Drainer(store, folder, salt=settings.definitions.workspace.salt)
-    draining = _Draining(drainer, stop, say)
-    draining.start()
+    house = house_of(settings.definitions)
+    adapters = load_adapters(settings, say)
+    drainer = Drainer(store, folder, salt=house.salt, house=house)
+    heard = Heard(spool=drainer.drained_up_to)
+    tending = Tending(settings, store, adapters, Incoming(store, house), clock=clock, say=say, heard=heard)
+    beside = [
+        # While messages go out, so that an unsubscribe holds before the next batch is claimed.
+        Repeating(
+            "drain",
+            _DRAIN_SECONDS,
+            drainer.drain,
+            stop,
+            lambda words: say(f"what came in waits in the spool: {words}"),
+        ),
+        # A provider that is slow to answer holds up no unsubscribe.
+        Repeating("tend", _TEND_SECONDS, tending.once, stop, say),
+    ]
+    for one in beside:
+        one.start()
+    # Receipts come on the very connections by which messages go out. All others are made anew for each turn of a run, so
+    # that a setting corrected in channels/ counts at once.
+    shared = {
+        channel: adapter
+        for channel, adapter in adapters.items()
+        if isinstance(adapter, InBand) and adapter.capabilities.receipts == "in_band"
+    }
     try:
-        _Delivering(settings, store, drainer, clock=clock, stop=stop, say=say).run()
+        _Delivering(settings, store, drainer, shared, clock=clock, stop=stop, say=say, heard=heard).run()
     finally:
         stop.set()
-        draining.join()
-    if draining.failure is not None:
-        raise draining.failure
-
-
-class _Draining(threading.Thread):
-    """Drains while messages go out, so that an unsubscribe holds before the next batch is claimed."""
-
-    def __init__(self, drainer: Drainer, stop: threading.Event, say: Say) -> None:
-        super().__init__(name="drain")
-        self._drainer = drainer
-        self._stopping = stop
-        self._say = say
-        self.failure: BaseException | None = None
-
-    def run(self) -> None:
-        """Drain every half second; end the whole worker on anything unforeseen, the supervisor starts it again."""
-        said = ""
-        try:
-            while True:
-                try:
-                    self._drainer.drain()
-                    said = ""
-                except _PASSING as error:
-                    if _words(error) != said:
-                        said = _words(error)
-                        self._say(f"what came in waits in the spool: {said}")
-                if self._stopping.wait(_DRAIN_SECONDS):
-                    return
-        except BaseException as error:
-            self.failure = error
-            self._stopping.set()
+        for one in beside:
+            one.join()
+    for one in beside:
+        if one.failure is not None:
+            raise one.failure
 
 
 class _Delivering:
@@ -88,14 +92,18 @@ class _Delivering:
         settings: Settings,
         store: Store,
         drainer: Drainer,
+        adapters: Mapping[str, Adapter],
         *,
         clock: Clock,
         stop: threading.Event,
         say: Say,
+        heard: Heard,
     ) -> None:
+        self._heard = heard
         self._settings = settings
         self._store = store
         self._drainer = drainer
+        self._adapters = adapters
         self._clock = clock
         self._stop = stop
         self._say = say
@@ -109,7 +117,7 @@ class _Delivering:
             try:
                 due = self._waiting()
                 self._said.pop(None, None)
-            except _PASSING as error:
+            except PASSING as error:
                 self._tell(None, _words(error))
                 due = []
             if due:
@@ -149,8 +157,10 @@ class _Delivering:
                     self._store,
                     run_id,
                     clock=self._clock,
+                    adapters=self._adapters,
                     stop=over,
                     before_claim=self._drainer.drain_pending,
+                    heard=self._heard,
                 )
             if delivered.state == "finished":
                 self._say(_outcome(campaign, delivered))
@@ -158,7 +168,7 @@ class _Delivering:
                 wait = _IDLE_SECONDS
             if not over.is_set() or self._stop.is_set():
                 self._tell(run_id, f"{campaign}: {delivered.reason}" if delivered.reason else "")
-        except _PASSING as error:
+        except PASSING as error:
             self._tell(run_id, f"{campaign}: {_words(error)}")
             wait = _TROUBLE_SECONDS
         self._last_turn[run_id] = self._clock.monotonic()
@@ -168,7 +178,7 @@ class _Delivering:
         """Tell whether another run waits for its turn; no when the store cannot say just now."""
         try:
             return any(other != run_id for other, _ in self._waiting())
-        except _PASSING:
+        except PASSING:
             return False
 
     def _tell(self, about: int | None, sentence: str) -> None:

@@ -1,12 +1,13 @@
 """Human, machine or unknown: rules over raw hits. They judge and never delete, and can be run again at any time.
 
-Rules, version 1, in this order; the first that holds gives the reason:
+Rules, version 2, in this order; the first that holds gives the reason:
 
 | reason | holds when | open | click |
 |---|---|---|---|
+| provider | the provider of the channel says that a machine did it | machine | machine |
 | head | the method was HEAD | machine | machine |
 | prefetch | Sec-Purpose, Purpose or X-Moz said prefetch or preview | machine | machine |
-| no_agent | no User-Agent | machine | machine |
+| no_agent | no User-Agent, unless a provider told it, which need not name one | machine | machine |
 | mail_privacy | the User-Agent is exactly `Mozilla/5.0` (Apple Mail loads every picture by itself) | machine | |
 | image_proxy | Gmail's or Yahoo's picture proxy: a person may stand behind it or not | unknown | machine |
 | robot | the User-Agent names a known robot, scanner or program | machine | machine |
@@ -14,7 +15,8 @@ Rules, version 1, in this order; the first that holds gives the reason:
 | swept_links | at least 60 % of the links of a message (of 3 or more) were followed within 5 s | | machine |
 | network_burst | one network followed links of 10 or more recipients within 60 s | | machine |
 
-Everything else is human. Unsubscribing is always human: only a POST can do it. A click implies no open of its own;
+Everything else is human. Unsubscribing is always human: only a POST or an answer can do it. An answer is human unless
+it says of itself that a machine wrote it (`provider`). A click implies no open of its own;
 whoever counts openers counts people who opened or clicked.
 """
 
@@ -26,7 +28,7 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 TOO_FAST = 2_000_000
 SWEEP_SPAN = 5_000_000
@@ -34,6 +36,10 @@ SWEEP_TENTHS = 6
 SWEEP_LINKS = 3
 BURST_SPAN = 60_000_000
 BURST_RECIPIENTS = 10
+
+# The method of a hit that a provider told of, and that of an answer of a person.
+BY_PROVIDER, BY_ANSWER = "EVENT", "ANSWER"
+_ALWAYS_HUMAN = frozenset(("unsubscribe", "stop"))
 
 # Rules that look at one hit alone come first; of the two that look at many, the sweep.
 GROUP_REASONS = ("swept_links", "network_burst")
@@ -65,6 +71,7 @@ class Hit:
     prefetch: bool
     accepted_at: int | None
     links: int
+    machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +100,17 @@ HUMAN = Verdict("human")
 
 def judge_alone(hit: Hit) -> Verdict:
     """Judge a hit by itself, without looking at the others."""
-    if hit.kind == "unsubscribe":
+    if hit.kind in _ALWAYS_HUMAN:
+        return HUMAN
+    if hit.machine:
+        return Verdict("machine", "provider")
+    if hit.kind == "reply":
         return HUMAN
     if hit.method == "HEAD":
         return Verdict("machine", "head")
     if hit.prefetch:
         return Verdict("machine", "prefetch")
-    if not hit.user_agent:
+    if not hit.user_agent and hit.method != BY_PROVIDER:
         return Verdict("machine", "no_agent")
     if hit.kind == "open" and hit.user_agent == "Mozilla/5.0":
         return Verdict("machine", "mail_privacy")

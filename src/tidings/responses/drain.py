@@ -13,18 +13,27 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from tidings.clock import to_micros
 from tidings.errors import StoreError
-from tidings.responses.spool import Chunk, clear_unfinished, read_chunk, waiting_files
+from tidings.responses.hook_events import HOOK, bears_on_consent, read_event
+from tidings.responses.inbound import House
+from tidings.responses.incoming import Incoming
+from tidings.responses.spool import Chunk, Record, clear_unfinished, read_chunk, waiting_files
 from tidings.responses.storing import Arrived, apply, prepare
 from tidings.store.batches import insert_rows
 from tidings.store.database import Store
 from tidings.store.tables import keeping
+
+if TYPE_CHECKING:
+    from tidings.channels.protocol import ChannelEvent
 
 _AT_ONCE = 1_000
 _HOUR = 3_600_000_000
@@ -46,7 +55,10 @@ _GO_ON = (
 
 @dataclass(frozen=True, slots=True)
 class DrainResult:
-    """What one drain did: rows stored by kind, records passed over because they were torn, and refused ones."""
+    """What one drain did: rows stored by kind, records passed over because they were torn, and refused ones.
+
+    `receipts` and `answers` count what providers told about messages, and what people wrote back.
+    """
 
     hits: int = 0
     responses: int = 0
@@ -55,6 +67,8 @@ class DrainResult:
     customers: int = 0
     torn: int = 0
     refused: int = 0
+    receipts: int = 0
+    answers: int = 0
 
     def __add__(self, other: DrainResult) -> DrainResult:
         return DrainResult(
@@ -70,16 +84,21 @@ class DrainResult:
 class Drainer:
     """Drains one spool folder into one store; threads may share it, and only one process drains at a time.
 
-    `salt` is the workspace's, for customers that an event names first. Remembers how far it came, so that a call
+    `salt` is the workspace's, for customers that an event names first; `house` says who answers people who write back,
+    and what kinds the channels are. Remembers how far it came, so that a call
     with nothing new costs one look into the folder and no statement.
     """
 
-    def __init__(self, store: Store, folder: Path, *, salt: str) -> None:
+    def __init__(self, store: Store, folder: Path, *, salt: str, house: House | None = None) -> None:
         self._store = store
         self._folder = folder
         self._salt = salt
+        house = house or House(salt)
+        self._kinds = house.kinds
+        self._incoming = Incoming(store, house)
         self._guard = threading.Lock()
         self._known: dict[str, int] = {}
+        self._drained: datetime | None = None
 
     def pending(self) -> bool:
         """Tell whether something came in since the last drain."""
@@ -91,12 +110,21 @@ class Drainer:
 
     def drain_pending(self) -> DrainResult:
         """Drain when something came in; what a sender calls before each claim."""
-        return self.drain() if self.pending() else DrainResult()
+        began = self._store.clock.now()
+        if self.pending():
+            return self.drain()
+        self._drained = began
+        return DrainResult()
+
+    def drained_up_to(self) -> datetime | None:
+        """Return up to which instant everything that came in is stored, None before the first drain came to its end."""
+        return self._drained
 
     def drain(self) -> DrainResult:
         """Store everything that is readable and delete finished files; raises StoreError and then goes on next time."""
         result = DrainResult()
         with self._guard, self._alone():
+            began = self._store.clock.now()
             files = waiting_files(self._folder)
             for path in files:
                 with suppress(FileNotFoundError):
@@ -105,6 +133,7 @@ class Drainer:
                 name: place for name, place in self._known.items() if (self._folder / name).exists()
             }
             clear_unfinished(self._folder, to_micros(self._store.clock.now()) - _HOUR)
+            self._drained = began
         return result
 
     def _file(self, path: Path) -> DrainResult:
@@ -134,7 +163,8 @@ class Drainer:
             for (place, record), end in zip(chunk.records, ends, strict=False)
         ]
         for part in self._store.paced("drain").chunks(arrived, _AT_ONCE):
-            result += self._part(name, part)
+            for section in _in_order(part):
+                result += self._part(name, section)
         if not arrived:
             with self._store.durable("drain") as connection:
                 self._note(connection, name, chunk.next_offset)
@@ -143,12 +173,15 @@ class Drainer:
     def _part(self, name: str, part: Sequence[Arrived], *, again: int = _AGAIN) -> DrainResult:
         now = to_micros(self._store.clock.now())
         try:
+            # In transactions of their own before the place is noted: told again after a kill, they change nothing.
+            hooked = self._take_hooks([one for one in part if one.record["k"] == HOOK])
+            rest = [one for one in part if one.record["k"] != HOOK]
             with self._store.read() as connection:
-                prepared = prepare(connection, part, now=now)
+                prepared = prepare(connection, rest, now=now)
             with self._store.durable("drain") as connection:
-                counts = apply(connection, prepared, salt=self._salt, now=now)
+                counts = apply(connection, prepared, salt=self._salt, now=now, kinds=self._kinds)
                 self._note(connection, name, part[-1].end)
-            return DrainResult(**counts)
+            return DrainResult(**counts) + hooked
         except (StoreError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
             # A store that is locked, full or away takes all of them later; a row it refuses, never.
             refused = (sa.exc.IntegrityError, sa.exc.DataError)
@@ -165,6 +198,42 @@ class Drainer:
         with self._store.durable("drain") as connection:
             self._note(connection, name, part[-1].end)
         return DrainResult(refused=1)
+
+    def _take_hooks(self, arrived: Sequence[Arrived]) -> DrainResult:
+        """Take in what providers told; the events of one channel that came one behind the other together."""
+        result = DrainResult()
+        for (channel, provider, kind), group in groupby(
+            arrived, key=lambda one: (one.record["ch"], one.record["p"], one.record["kind"])
+        ):
+            events: list[ChannelEvent] = []
+            source: list[tuple[Arrived, Record]] = []
+            refused: list[tuple[Arrived, Record, Exception]] = []
+            for one in group:
+                for told in one.record["ev"]:
+                    event = read_event(one.record, told)
+                    if isinstance(event, Exception):
+                        refused.append((one, told, event))
+                    else:
+                        events.append(event)
+                        source.append((one, told))
+            came, bad = self._incoming.take_each(
+                channel, provider, events, now=self._store.clock.now(), kind=kind
+            )
+            reasons = {id(event): error for event, error in bad}
+            refused += [
+                (*whence, reasons[id(event)])
+                for event, whence in zip(events, source, strict=True)
+                if id(event) in reasons
+            ]
+            for one, told, error in refused:
+                self._set_aside(replace(one, record=one.record | {"ev": [told]}), error)
+            receipts, answers = came.receipts, came.answers
+            result += DrainResult(
+                receipts=receipts.applied + receipts.waiting + receipts.ignored,
+                answers=answers.stopped + answers.started + answers.helped + answers.replies,
+                refused=len(refused),
+            )
+        return result
 
     def _set_aside(self, arrived: Arrived, error: Exception) -> None:
         """Keep a record that the store can never take beside the spool, so that those behind it are not held up."""
@@ -208,6 +277,36 @@ class Drainer:
             yield
 
 
-def drain(store: Store, folder: Path, *, salt: str) -> DrainResult:
+def _in_order(part: Sequence[Arrived]) -> Iterator[list[Arrived]]:
+    """Part records where a wish told by a provider and one made on a page would change places.
+
+    In each section what providers told is taken first.
+    """
+    section: list[Arrived] = []
+    wishes: set[bool] = set()
+    for one in part:
+        told = one.record.get("k") == HOOK
+        if told:
+            wish = isinstance(one.record.get("ev"), list) and _bears_on_consent(one.record)
+        else:
+            wish = one.record.get("k") in ("unsubscribe", "resubscribe")
+        if wish and (not told) in wishes:
+            yield section
+            section, wishes = [], set()
+        if wish:
+            wishes.add(told)
+        section.append(one)
+    if section:
+        yield section
+
+
+def _bears_on_consent(record: Record) -> bool:
+    try:
+        return bears_on_consent(record)
+    except (TypeError, AttributeError):
+        return False
+
+
+def drain(store: Store, folder: Path, *, salt: str, house: House | None = None) -> DrainResult:
     """Drain a spool folder once; who drains often keeps a Drainer."""
-    return Drainer(store, folder, salt=salt).drain()
+    return Drainer(store, folder, salt=salt, house=house).drain()

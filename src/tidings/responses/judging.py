@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.delivery.wordings import FIRST_POSITION
 from tidings.responses.classify import (
     GROUP_REASONS,
     RULES_VERSION,
@@ -22,9 +23,18 @@ from tidings.store.batches import insert_rows
 from tidings.store.database import Store
 from tidings.store.tables import answers, sending
 
-RESPONSE_KINDS = {"open": "opened", "click": "clicked", "unsubscribe": "unsubscribed"}
+RESPONSE_KINDS = {
+    "open": "opened",
+    "click": "clicked",
+    "unsubscribe": "unsubscribed",
+    # Written back: a wish to get no more, and anything else.
+    "stop": "unsubscribed",
+    "reply": "replied",
+}
 
 _COLUMNS = ("hit_id", "kind", "judged", "reason", "rule_version", "customer_id", "message_id", "at")
+# Positions of links in texts and on pages begin here (delivery.wordings).
+OF_EMAIL = FIRST_POSITION["sms"]
 Links = dict[tuple[int, str | None], int]
 
 _hits, _messages, _responses = answers.hits, sending.messages, answers.responses
@@ -187,15 +197,21 @@ def _hit(row: Any, links: Links) -> Hit:
         bool(row.detail and row.detail.get("prefetch")),
         row.accepted_at,
         links.get((row.run_id, row.variant), 0),
+        bool(row.detail and row.detail.get("machine")),
     )
 
 
 def count_links(connection: sa.Connection, runs: Sequence[int] | None = None) -> Links:
-    """Return how many different links the message of each run and variant has, in the language with fewest."""
+    """Return how many different links the e-mail of each run and variant has, in the language with fewest.
+
+    Scanners that open all links of a message read e-mails; a text or a fax of the same run has links of its own.
+    """
     links = answers.links
-    counted = sa.select(
-        links.c.run_id, links.c.variant, sa.func.count(links.c.url.distinct()).label("links")
-    ).group_by(links.c.run_id, links.c.variant, links.c.locale)
+    counted = (
+        sa.select(links.c.run_id, links.c.variant, sa.func.count(links.c.url.distinct()).label("links"))
+        .where(links.c.position < OF_EMAIL)
+        .group_by(links.c.run_id, links.c.variant, links.c.locale)
+    )
     if runs is not None:
         counted = counted.where(links.c.run_id.in_(runs))
     inner = counted.subquery()

@@ -39,6 +39,11 @@ class _Words:
     later: str
     wrong_title: str
     wrong: str
+    away_title: str
+    away: str
+    # What is gone where the message was no e-mail.
+    ask_any: str
+    done_any: str
 
 
 _WORDS = {
@@ -52,6 +57,10 @@ _WORDS = {
         "We could not save your wish just now. Nothing is lost on your side: please try again in a minute.",
         "This link does not work",
         "It is incomplete or was changed on its way. Please open the message again and use the whole link.",
+        "One moment, please",
+        "We cannot open this link just now. Please try it again in a minute.",
+        "You will get no more messages of this kind from us on this number. Nothing happens until you press the button.",
+        "You will get no more messages of this kind from us on this number. You can close this page.",
     ),
     "zh-TW": _Words(
         "要取消訂閱嗎？",
@@ -63,6 +72,10 @@ _WORDS = {
         "目前無法儲存您的設定，請於一分鐘後再試一次。",
         "此連結無法使用",
         "連結不完整，或在傳送途中被更動。請重新開啟郵件，使用完整的連結。",
+        "請稍候",
+        "目前無法開啟此連結，請於一分鐘後再試一次。",
+        "取消後，我們不會再傳送這類訊息到此號碼。按下按鈕後才會生效。",
+        "我們不會再傳送這類訊息到此號碼。您可以關閉此頁。",
     ),
     "zh-CN": _Words(
         "要退订吗？",
@@ -74,6 +87,10 @@ _WORDS = {
         "暂时无法保存您的设置，请一分钟后再试一次。",
         "此链接无法使用",
         "链接不完整，或在传送途中被更改。请重新打开邮件，使用完整的链接。",
+        "请稍候",
+        "暂时无法打开此链接，请一分钟后再试一次。",
+        "退订后，我们不会再向此号码发送此类信息。点击按钮后才会生效。",
+        "我们不会再向此号码发送此类信息。您可以关闭此页面。",
     ),
     "ru": _Words(
         "Отписаться?",
@@ -85,6 +102,10 @@ _WORDS = {
         "Сейчас не удалось сохранить ваше решение. Пожалуйста, попробуйте ещё раз через минуту.",
         "Эта ссылка не работает",
         "Она неполная или изменилась по пути. Откройте письмо ещё раз и перейдите по всей ссылке целиком.",
+        "Минуту",
+        "Сейчас эта ссылка не открывается. Пожалуйста, попробуйте ещё раз через минуту.",
+        "Мы больше не будем присылать такие сообщения на этот номер. Отписка произойдёт только после нажатия кнопки.",
+        "Мы больше не будем присылать такие сообщения на этот номер. Эту страницу можно закрыть.",
     ),
 }
 
@@ -112,26 +133,34 @@ def _language_of(tag: str) -> str | None:
     return first if first in _WORDS else None
 
 
-def ask_page(title: str, language: str) -> bytes:
-    """Return the page that asks; only its button, a POST, unsubscribes."""
+def ask_page(title: str, language: str, *, by_mail: bool = True) -> bytes:
+    """Return the page that asks; only its button, a POST, unsubscribes. `by_mail`: the message was an e-mail."""
     words = _WORDS[language]
+    ask = words.ask if by_mail else words.ask_any
     form = (
         '<form method="post"><input type="hidden" name="confirm" value="yes">'
         f'<p><button type="submit">{escape(words.button)}</button></p></form>'
     )
-    return _page(title, language, words.ask_title, f"<p>{escape(words.ask)}</p>{form}")
+    return _page(title, language, words.ask_title, f"<p>{escape(ask)}</p>{form}")
 
 
-def done_page(title: str, language: str) -> bytes:
-    """Return the page that says that it is done."""
+def done_page(title: str, language: str, *, by_mail: bool = True) -> bytes:
+    """Return the page that says that it is done. `by_mail`: the message was an e-mail."""
     words = _WORDS[language]
-    return _page(title, language, words.done_title, f'<p role="status">{escape(words.done)}</p>')
+    done = words.done if by_mail else words.done_any
+    return _page(title, language, words.done_title, f'<p role="status">{escape(done)}</p>')
 
 
 def later_page(title: str, language: str) -> bytes:
     """Return the page that says that the wish could not be saved."""
     words = _WORDS[language]
     return _page(title, language, words.later_title, f'<p role="alert">{escape(words.later)}</p>')
+
+
+def away_page(title: str, language: str) -> bytes:
+    """Return the page for a link of ours that cannot be looked up just now."""
+    words = _WORDS[language]
+    return _page(title, language, words.away_title, f'<p role="alert">{escape(words.away)}</p>')
 
 
 def wrong_page(title: str, language: str) -> bytes:

@@ -6,12 +6,13 @@ two nothing changes what was read: one process drains a folder, and only the dra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.delivery.withdrawing import withdraw
 from tidings.responses.classify import Hit
 from tidings.responses.judging import (
     RESPONSE_KINDS,
@@ -22,7 +23,6 @@ from tidings.responses.judging import (
 )
 from tidings.responses.server_events import store_events
 from tidings.responses.spool import Record
-from tidings.responses.withdrawing import withdraw
 from tidings.store.batches import insert_rows, next_ids
 from tidings.store.tables import answers, sending
 
@@ -77,7 +77,7 @@ def prepare(connection: sa.Connection, arrived: Sequence[Arrived], *, now: int) 
     for place, one in enumerate(came, start=1):
         record = one.record
         message = messages.get(record["m"])
-        detail: Record = {name: record[name] for name in ("prefetch", "by") if name in record}
+        detail: Record = {name: record[name] for name in ("prefetch", "by", "machine") if name in record}
         hit = None
         if message is not None:
             hit = _hit(-place, record, message, links.get((message.run_id, message.variant), 0))
@@ -94,14 +94,24 @@ def prepare(connection: sa.Connection, arrived: Sequence[Arrived], *, now: int) 
     )
 
 
-def apply(connection: sa.Connection, prepared: Prepared, *, salt: str, now: int) -> dict[str, int]:
-    """Write what was prepared; return counts: hits, responses, unsubscribed, events, customers."""
+def apply(
+    connection: sa.Connection,
+    prepared: Prepared,
+    *,
+    salt: str,
+    now: int,
+    kinds: Mapping[str, str] | None = None,
+) -> dict[str, int]:
+    """Write what was prepared; return counts: hits, responses, unsubscribed, events, customers.
+
+    `kinds` are the kinds of the channels by id: a wish to get no more is for the kind that wrote.
+    """
     ids = next_ids(connection, answers.hits, len(prepared.hits))
     rows = [(hit_id, *row) for hit_id, (row, _) in zip(ids, prepared.hits, strict=True)]
     judged = [(hit_id, hit) for hit_id, (_, hit) in zip(ids, prepared.hits, strict=True) if hit is not None]
     insert_rows(connection, answers.hits, rows, _HIT_COLUMNS)
     responses = store_judgement(connection, judged, prepared.judgement)
-    unsubscribed = withdraw(connection, prepared.withdrawals, now=now)
+    unsubscribed = withdraw(connection, prepared.withdrawals, now=now, kinds=kinds)
     events, customers = store_events(connection, prepared.events, salt=salt, now=now)
     return {
         "hits": len(rows),
@@ -143,6 +153,7 @@ def _hit(provisional: int, record: Record, message: Any, links: int) -> Hit:
         bool(record.get("prefetch")),
         message.accepted_at,
         links,
+        bool(record.get("machine")),
     )
 
 

@@ -1,24 +1,39 @@
-"""The tracker: pixel, click, unsubscribe page and event API as one raw ASGI application.
+"""The tracker: pixel, click, unsubscribe page, calls of providers and event API as one raw ASGI application.
 
-It never opens the store: what comes in goes to the spool, and where a link leads stands in its token. So links work
-while the store is down, and a click works even when the disk is full (then its hit is lost and counted).
+It never writes to the store: what comes in goes to the spool, and where a link of an e-mail leads stands in its token. So
+those work while the store is down, and a click works even when the disk is full (then its hit is lost and counted).
+Short links have no room for that: `target_of` looks theirs up, and says None while it cannot.
 GET and HEAD never change what a customer wants; only POST does, and it is answered after the disk has it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from tidings.clock import Clock, to_micros
 from tidings.definitions.kinds.rules import Events
+from tidings.errors import TidingsError
 from tidings.responses import pages
+from tidings.responses.answering import (
+    COMMON,
+    GIF,
+    HTML,
+    IMAGE,
+    PIXEL,
+    TEXT,
+    Answer,
+    json_answer,
+    location,
+    not_allowed,
+)
 from tidings.responses.event_api import MOST_BYTES, EventReader, Refused
 from tidings.responses.group import GroupCommit
+from tidings.responses.hooks import MOST_BYTES as HOOK_BYTES
+from tidings.responses.hooks import Hooks
+from tidings.responses.hooks import Verdict as HookVerdict
 from tidings.responses.request import (
     BodyTooLarge,
     ClientGone,
@@ -33,44 +48,29 @@ from tidings.responses.spool import PROBE, encode
 from tidings.tokens.api_keys import ApiKeys
 from tidings.tokens.keyring import KeyRing
 from tidings.tokens.links import InvalidToken, Purpose, Token, Verifier, is_web_address
+from tidings.tokens.short import UNSUBSCRIBE, ShortVerifier
 
+# Returns where the link of a row of `links` leads, None when that cannot be looked up now.
+TargetOf = Callable[[int], str | None]
+# Returns the bytes and the media type of a picture by the digits and the name of its address, None where there is none;
+# raises TidingsError when that cannot be looked up now.
+PictureOf = Callable[[str, str], tuple[bytes, str] | None]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# A transparent GIF of one pixel.
-PIXEL = bytes.fromhex(
-    "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
-)
 _LONGEST_FORM = 16 * 1024
 _LONGEST_PATH = 8 * 1024
 _BODY_SECONDS = 10.0
+_LOOK_UP_SECONDS = 5.0
+_PICTURE = re.compile(r"([0-9a-f]{16})/([A-Za-z0-9][A-Za-z0-9._-]{0,99})")
 _LEAST_DISK = 32 * 1024 * 1024
 
-_Headers = list[tuple[bytes, bytes]]
-_COMMON: _Headers = [
-    (b"cache-control", b"no-store, max-age=0"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-robots-tag", b"noindex, nofollow"),
-]
-_HTML: _Headers = [
-    *_COMMON,
-    (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", pages.POLICY.encode()),
-    (b"x-frame-options", b"DENY"),
-]
-_GIF: _Headers = [*_COMMON, (b"content-type", b"image/gif")]
-_TEXT: _Headers = [*_COMMON, (b"content-type", b"text/plain; charset=utf-8")]
-_JSON: _Headers = [*_COMMON, (b"content-type", b"application/json")]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: _Headers
-    body: bytes = b""
-
-
-_PIXEL_ANSWER = _Answer(200, _GIF, PIXEL)
+_HOOK_REFUSALS = {
+    HookVerdict.UNKNOWN: (404, "There is no such channel here."),
+    HookVerdict.FORGED: (403, "The call is not signed by the provider of this channel."),
+    HookVerdict.FAILED: (400, "The call cannot be read."),
+    HookVerdict.TOO_MANY: (413, "The call has too many events."),
+}
+_PIXEL_ANSWER = Answer(200, GIF, PIXEL)
 
 
 def make_app(
@@ -82,16 +82,26 @@ def make_app(
     events: Events | None = None,
     currency: str = "EUR",
     api_keys: ApiKeys | None = None,
+    hooks: Hooks | None = None,
+    target_of: TargetOf | None = None,
+    picture_of: PictureOf | None = None,
 ) -> App:
     """Return the ASGI application.
 
     `title` names the workspace on its pages, `events` are those that POST /v1/events takes, `currency` that of amounts
-    which name none, `api_keys` who may send events (nobody by default).
+    which name none, `api_keys` who may send events (nobody by default), `hooks` takes the calls of providers at
+    POST /h/CHANNEL, `target_of` returns where a short link leads, `picture_of` the picture of GET /i/DIGITS/NAME; both may
+    take their time, for they are called in a thread.
     """
     reader = EventReader(events or Events(), currency)
-    return _Tracker(
+    tracker = _Tracker(
         Verifier(ring), spool, clock=clock, title=title, reader=reader, api_keys=api_keys or ApiKeys()
     )
+    tracker.shorts = ShortVerifier(ring)
+    tracker.hooks = hooks
+    tracker.target_of = target_of
+    tracker.picture_of = picture_of
+    return tracker
 
 
 class _Tracker:
@@ -111,6 +121,10 @@ class _Tracker:
         self._title = title
         self._reader = reader
         self._api_keys = api_keys
+        self.shorts: ShortVerifier | None = None
+        self.hooks: Hooks | None = None
+        self.target_of: TargetOf | None = None
+        self.picture_of: PictureOf | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -125,7 +139,7 @@ class _Tracker:
         except (BodyTooLarge, TimeoutError) as error:
             too_large = isinstance(error, BodyTooLarge)
             sentence = "The body is too large." if too_large else "The body did not arrive within 10 seconds."
-            answer = _json(413 if too_large else 408, {"error": sentence})
+            answer = json_answer(413 if too_large else 408, {"error": sentence})
         length = (b"content-length", b"%d" % len(answer.body))
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]}
@@ -133,38 +147,47 @@ class _Tracker:
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> _Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path, method = scope["path"], scope["method"]
         kind, token = path[:3], path[3:]
         if len(path) > _LONGEST_PATH:
             return self._wrong(scope)
         if kind == "/c/":
-            return await self._click(scope, token) if method in ("GET", "HEAD") else _not_allowed("GET, HEAD")
+            return await self._click(scope, token) if method in ("GET", "HEAD") else not_allowed("GET, HEAD")
         if kind == "/o/":
-            return await self._open(scope, token) if method in ("GET", "HEAD") else _not_allowed("GET, HEAD")
+            return await self._open(scope, token) if method in ("GET", "HEAD") else not_allowed("GET, HEAD")
         if kind == "/u/":
-            return await self._unsubscribe(scope, receive, token)
+            known = self._token("unsubscribe", token)
+            return await self._unsubscribe(scope, receive, None if known is None else known.message_id)
+        if kind == "/s/":
+            return await self._short(scope, receive, token)
+        if kind == "/h/" and self.hooks is not None:
+            return await self._hook(scope, receive, token, self.hooks)
+        if kind == "/i/":
+            return (
+                await self._picture(scope, token) if method in ("GET", "HEAD") else not_allowed("GET, HEAD")
+            )
         if path == "/v1/events":
-            return await self._events(scope, receive) if method == "POST" else _not_allowed("POST")
+            return await self._events(scope, receive) if method == "POST" else not_allowed("POST")
         if path in ("/livez", "/readyz"):
             if method not in ("GET", "HEAD"):
-                return _not_allowed("GET, HEAD")
-            return _json(200, {"live": True}) if path == "/livez" else await self._ready()
+                return not_allowed("GET, HEAD")
+            return json_answer(200, {"live": True}) if path == "/livez" else await self._ready()
         return self._wrong(scope)
 
-    async def _open(self, scope: Scope, name: str) -> _Answer:
+    async def _open(self, scope: Scope, name: str) -> Answer:
         token = self._token("open", name.removesuffix(".gif")) if name.endswith(".gif") else None
         if token is None:
             return self._wrong(scope)
         await self._hit(scope, "open", token)
         return _PIXEL_ANSWER
 
-    async def _click(self, scope: Scope, name: str) -> _Answer:
+    async def _click(self, scope: Scope, name: str) -> Answer:
         token = self._token("click", name)
         if token is None or not is_web_address(token.target):
             return self._wrong(scope)
         await self._hit(scope, "click", token)
-        return _Answer(302, [*_COMMON, (b"location", _location(token.target))])
+        return Answer(302, [*COMMON, (b"location", location(token.target))])
 
     async def _hit(self, scope: Scope, kind: str, token: Token) -> None:
         if not token.message_id:
@@ -182,23 +205,86 @@ class _Tracker:
                 record["url"] = token.target
         await self._spool.note(encode(record))
 
-    async def _unsubscribe(self, scope: Scope, receive: Receive, name: str) -> _Answer:
+    async def _short(self, scope: Scope, receive: Receive, name: str) -> Answer:
+        """Answer a short link: the page to unsubscribe, or the way to where it leads."""
+        try:
+            token = None if self.shorts is None else self.shorts.read(name)
+        except InvalidToken:
+            token = None
+        if token is None:
+            return self._wrong(scope)
+        if token.link_id == UNSUBSCRIBE:
+            return await self._unsubscribe(scope, receive, token.message_id, by_mail=False)
+        if scope["method"] not in ("GET", "HEAD"):
+            return not_allowed("GET, HEAD")
+        target = await self._look_up(token.link_id)
+        if target is None or not is_web_address(target):
+            language = pages.choose_language(header(scope, b"accept-language"))
+            retry = (b"retry-after", b"60")
+            return Answer(503, [*HTML, retry], pages.away_page(self._title, language))
+        await self._hit(scope, "click", Token(token.message_id, target))
+        return Answer(302, [*COMMON, (b"location", location(target))])
+
+    async def _picture(self, scope: Scope, name: str) -> Answer:
+        asked = _PICTURE.fullmatch(name)
+        if asked is None or self.picture_of is None:
+            return self._wrong(scope)
+        try:
+            async with asyncio.timeout(_LOOK_UP_SECONDS):
+                found = await asyncio.to_thread(self.picture_of, asked[1], asked[2])
+        except (TidingsError, TimeoutError, OSError):
+            return Answer(503, [*TEXT, (b"retry-after", b"60")], b"not here now, please ask again\n")
+        if found is None:
+            return self._wrong(scope)
+        content, media_type = found
+        return Answer(200, [*IMAGE, (b"content-type", media_type.encode("ascii"))], content)
+
+    async def _look_up(self, link_id: int) -> str | None:
+        if self.target_of is None:
+            return None
+        try:
+            async with asyncio.timeout(_LOOK_UP_SECONDS):
+                return await asyncio.to_thread(self.target_of, link_id)
+        except TimeoutError:
+            return None
+
+    async def _hook(self, scope: Scope, receive: Receive, channel: str, hooks: Hooks) -> Answer:
+        """Answer a call of a provider: 204 once the disk has what it told."""
+        if channel not in hooks:
+            return json_answer(404, {"error": "There is no such channel here."})
+        if scope["method"] != "POST":
+            return not_allowed("POST")
+        async with asyncio.timeout(_BODY_SECONDS):
+            body = await read_body(scope, receive, HOOK_BYTES)
+        verdict = await hooks.take(scope, channel, body)
+        if verdict is HookVerdict.KEPT:
+            return Answer(204, COMMON)
+        if verdict is HookVerdict.NOT_KEPT:
+            answer = json_answer(
+                503, {"error": "The events could not be saved. Send them again in a minute."}
+            )
+            return Answer(503, [*answer.headers, (b"retry-after", b"60")], answer.body)
+        status, sentence = _HOOK_REFUSALS[verdict]
+        return json_answer(status, {"error": sentence})
+
+    async def _unsubscribe(
+        self, scope: Scope, receive: Receive, message_id: int | None, *, by_mail: bool = True
+    ) -> Answer:
         method = scope["method"]
         if method not in ("GET", "HEAD", "POST"):
-            return _not_allowed("GET, HEAD, POST")
-        token = self._token("unsubscribe", name)
-        if token is None:
+            return not_allowed("GET, HEAD, POST")
+        if message_id is None:
             return self._wrong(scope)
         language = pages.choose_language(header(scope, b"accept-language"))
         if method != "POST":
-            return _Answer(200, _HTML, pages.ask_page(self._title, language))
+            return Answer(200, HTML, pages.ask_page(self._title, language, by_mail=by_mail))
         async with asyncio.timeout(_BODY_SECONDS):
             body = await read_body(scope, receive, _LONGEST_FORM)
         # RFC 8058 section 3.1: the pair comes as a form of either encoding.
         one_click = b"List-Unsubscribe" in body and b"One-Click" in body
         if not one_click and b"confirm=yes" not in body:
-            return _Answer(400, _TEXT, b"The body must be List-Unsubscribe=One-Click\n")
-        if token.message_id:
+            return Answer(400, TEXT, b"The body must be List-Unsubscribe=One-Click\n")
+        if message_id:
             facts = describe(scope)
             kept = await self._spool.keep(
                 [
@@ -206,7 +292,7 @@ class _Tracker:
                         {
                             "k": "unsubscribe",
                             "at": to_micros(self._clock.now()),
-                            "m": token.message_id,
+                            "m": message_id,
                             "by": "one-click" if one_click else "page",
                             **{name: facts[name] for name in ("method", "ip", "ua") if name in facts},
                         }
@@ -216,30 +302,32 @@ class _Tracker:
             if not kept:
                 retry = (b"retry-after", b"60")
                 if one_click:
-                    return _Answer(503, [*_TEXT, retry], b"not saved yet, please send it again\n")
-                return _Answer(503, [*_HTML, retry], pages.later_page(self._title, language))
+                    return Answer(503, [*TEXT, retry], b"not saved yet, please send it again\n")
+                return Answer(503, [*HTML, retry], pages.later_page(self._title, language))
         if one_click:
-            return _Answer(200, _TEXT, b"unsubscribed\n")
-        return _Answer(200, _HTML, pages.done_page(self._title, language))
+            return Answer(200, TEXT, b"unsubscribed\n")
+        return Answer(200, HTML, pages.done_page(self._title, language, by_mail=by_mail))
 
-    async def _events(self, scope: Scope, receive: Receive) -> _Answer:
+    async def _events(self, scope: Scope, receive: Receive) -> Answer:
         scheme, _, key = header(scope, b"authorization").decode("latin-1").partition(" ")
         source = self._api_keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
         if source is None:
-            answer = _json(401, {"error": "Send a key of this server as `Authorization: Bearer …`."})
-            return _Answer(401, [*answer.headers, (b"www-authenticate", b"Bearer")], answer.body)
+            answer = json_answer(401, {"error": "Send a key of this server as `Authorization: Bearer …`."})
+            return Answer(401, [*answer.headers, (b"www-authenticate", b"Bearer")], answer.body)
         async with asyncio.timeout(_BODY_SECONDS):
             body = await read_body(scope, receive, MOST_BYTES)
         try:
             records = self._reader.read(body, source=f"api:{source}", now=to_micros(self._clock.now()))
         except Refused as refused:
-            return _json(refused.status, {"error": refused.sentence})
+            return json_answer(refused.status, {"error": refused.sentence})
         if not await self._spool.keep([encode(record) for record in records]):
-            answer = _json(503, {"error": "The events could not be saved. Send them again in a minute."})
-            return _Answer(503, [*answer.headers, (b"retry-after", b"60")], answer.body)
-        return _json(202, {"accepted": len(records)})
+            answer = json_answer(
+                503, {"error": "The events could not be saved. Send them again in a minute."}
+            )
+            return Answer(503, [*answer.headers, (b"retry-after", b"60")], answer.body)
+        return json_answer(202, {"accepted": len(records)})
 
-    async def _ready(self) -> _Answer:
+    async def _ready(self) -> Answer:
         reason = ""
         try:
             if self._spool.free_bytes() < _LEAST_DISK:
@@ -249,7 +337,9 @@ class _Tracker:
         except OSError as error:
             reason = f"the spool cannot be written: {error.strerror or error}"
         report: dict[str, Any] = {"ready": not reason, "hits_lost": self._spool.lost}
-        return _json(503, {**report, "reason": reason}) if reason else _json(200, report)
+        if self.hooks is not None:
+            report["calls_refused"] = self.hooks.refused.total()
+        return json_answer(503, {**report, "reason": reason}) if reason else json_answer(200, report)
 
     def _token(self, purpose: Purpose, text: str) -> Token | None:
         try:
@@ -257,9 +347,9 @@ class _Tracker:
         except InvalidToken:
             return None
 
-    def _wrong(self, scope: Scope) -> _Answer:
+    def _wrong(self, scope: Scope) -> Answer:
         language = pages.choose_language(header(scope, b"accept-language"))
-        return _Answer(404, _HTML, pages.wrong_page(self._title, language))
+        return Answer(404, HTML, pages.wrong_page(self._title, language))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -267,30 +357,8 @@ class _Tracker:
             if message["type"] == "lifespan.startup":
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                if self.hooks is not None:
+                    self.hooks.close()
                 await self._spool.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-
-def _location(target: str) -> bytes:
-    """Return a target as a header carries it: ASCII, with a host in another script as IDNA (RFC 3490)."""
-    if target.isascii():
-        return target.encode("ascii")
-    scheme, _, rest = target.partition("://")
-    end = min((place for place in map(rest.find, "/?#") if place >= 0), default=len(rest))
-    try:
-        host = rest[:end].encode("idna").decode("ascii")
-    except UnicodeError:
-        host = quote(rest[:end])
-    # Every ASCII sign stays as it is, the percent sign too: what is encoded already is not encoded twice.
-    kept = quote(rest[end:], safe="".join(map(chr, range(0x21, 0x7F))))
-    return f"{scheme}://{host}{kept}".encode("ascii")
-
-
-def _not_allowed(methods: str) -> _Answer:
-    answer = _json(405, {"error": f"Only {methods} is possible here."})
-    return _Answer(405, [*answer.headers, (b"allow", methods.encode("ascii"))], answer.body)
-
-
-def _json(status: int, body: dict[str, Any]) -> _Answer:
-    return _Answer(status, _JSON, json.dumps(body, ensure_ascii=False).encode() + b"\n")
