@@ -4,7 +4,7 @@ PY := .venv/bin/python
 UV := .venv/bin/uv pip
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench nightly docs clean
+.PHONY: help setup peers demo test check grid bench nightly docs clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z%-]+[a-z0-9%-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,6 +21,10 @@ setup: .venv/.done  ## make .venv with the locked dependencies
 	@$(UV) install -q --python $(PY) --no-deps --no-build-isolation -e .
 	@touch $@
 
+peers: setup  ## the mock servers of npm that some tests talk to: contracts as servers, an SMS centre
+	@command -v npm >/dev/null || { echo "npm is missing: the tests against Prism and the SMS centre would be skipped"; exit 1; }
+	@test -d .venv/node/node_modules/smpp || npm install --silent --no-fund --no-audit --no-save --no-package-lock --prefix .venv/node @stoplight/prism-cli@5.14.2 smpp@0.5.1
+
 demo: setup  ## one campaign from segment to measured effect, on seeded customers, in a minute
 	@$(PY) -m tidings.cli.main demo
 
@@ -32,6 +36,9 @@ check: setup  ## lint, types, import order, module sizes, banned calls
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@$(PY) -m pytest -q tests/house
+
+grid: setup  ## every adapter against every behaviour of the other side
+	@$(PY) tests/shown/grid.py
 
 bench: setup  ## ratios to a baseline of the same run
 	@$(PY) benchmarks/run.py

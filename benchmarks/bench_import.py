@@ -125,6 +125,14 @@ def main() -> int:
     definitions = load(ROOT)
     mapping = definitions.imports["customers"]
     assert isinstance(mapping, CustomersImport)
+    # The starter's mapping, for those columns that this file has.
+    mapping = replace(
+        mapping,
+        fields=tuple(pair for pair in mapping.fields if pair[1].column in HEADER),
+        consent=tuple(
+            one for one in mapping.consent if {name for name, _ in one.when} & {"newsletter", "sms_ok"}
+        ),
+    )
     without = replace(mapping, id="bare", fields=tuple(pair for pair in mapping.fields if pair[0] != "phone"))
     missed = 0
     with tempfile.TemporaryDirectory() as temporary:

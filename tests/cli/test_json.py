@@ -11,8 +11,8 @@ from support.command_line import Said, Shop
 
 Run = Callable[..., Said]
 PREVIEW = (
-    "bytes campaign customer fell_back files links locale preheader refused_when_unknown subject text to variant "
-    "warnings"
+    "bytes campaign customer fell_back files gaps legs links locale plan preheader "
+    "refused_when_unknown subject text to unworded variant warnings"
 )
 
 
@@ -23,12 +23,12 @@ def keys_of(data: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "keys"),
     [
-        ("check", "errors files problems warnings"),
+        ("check", "errors files languages problems warnings"),
         ("segment", "as_of changed_since count members segment title"),
         ("segment lapsed_buyers", "as_of count customers sample segment title unknown"),
         ("plan", "campaign state title"),
         ("run spring_winback", "already campaign messages occurrence pause_reason state"),
-        ("verify", "audit_rows broken checks holds runs"),
+        ("verify", "audit_rows broken checks holds paused_channels runs"),
         ("migrate", "attributes backup done environment new problems schema store"),
         (
             "preview spring_winback --customer C-1",

@@ -167,3 +167,29 @@ def test_an_instant_without_a_zone_is_meant_on_the_workspace_clock(text: str, ex
 def test_an_instant_past_the_calendar_is_refused_with_a_sentence() -> None:
     with pytest.raises(UsageError, match="not a date"):
         read_instant("0001-01-01", ZoneInfo("Asia/Taipei"))
+
+
+def test_the_check_counts_the_segments_when_it_is_asked_to(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "segments" / "not_gold.yaml").write_text(
+        "segment: Not gold\nwhere:\n  - country: {not: SE}\n"
+    )
+    assert execute(["check", "--counts"]) == 0
+    out = capsys.readouterr().out
+    assert "segments/not_gold.yaml: " in out and " of them because country is unknown" in out
+    assert "segments/spenders.yaml: " in out and " left out because lifetime_value is unknown" in out
+    assert "segments/fair.yaml" not in out
+    assert execute(["check", "segments/reachable.yaml", "--counts", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["counts"]
+    assert list(told) == ["segments/reachable.yaml"]
+    assert told["segments/reachable.yaml"]["customers"] == 4
+
+
+def test_the_check_makes_no_store_to_count_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(small_workspace(tmp_path))
+    assert execute(["check", "--counts"]) == 2
+    assert "there is no store yet" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.sqlite"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shown import shown_02
-from shown.shown_02 import Shown, demo_figures, kill_figures, locked, reference_figures, show
+from shown.showing import Shown, reference_figures, show
+from shown.shown_02 import demo_figures, kill_figures, locked
 from support.components import missing
 
 LOCK = "".join(f"package{number}==1.0 \\\n    --hash=sha256:{number:064}\n" for number in range(12))

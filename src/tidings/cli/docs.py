@@ -18,7 +18,7 @@ from tidings.cli.options import examples
     help="The folder to write the pages into.",
 )
 def command(folder: Path) -> int:
-    """Write the reference pages from the models: keys, phrases, codes, commands, JSON Schemas."""
+    """Write the reference pages from the models: keys, phrases, adapters, codes, commands, JSON Schemas."""
     written = reference_pages()
     for name, text in written.items():
         target = folder / name
@@ -30,13 +30,19 @@ def command(folder: Path) -> int:
 
 def reference_pages() -> dict[str, str]:
     """Return every generated page by its path below docs/reference/."""
-    from tidings.cli import code_pages
+    from tidings.cli import adapter_pages, code_pages
     from tidings.definitions.reference import NOTE, pages, titles
 
-    listed = [*titles(), *code_pages.TITLES, ("commands.md", "Commands")]
+    listed = [*titles(), adapter_pages.TITLE, *code_pages.TITLES, ("commands.md", "Commands")]
     index = "".join(f"- [{title}]({name})\n" for name, title in listed)
     heading = f"# Reference\n\n{NOTE}{index}- [JSON Schemas for editors](schemas/)\n"
-    return {"README.md": heading, **pages(), **code_pages.pages(), "commands.md": commands_page()}
+    return {
+        "README.md": heading,
+        **pages(),
+        **code_pages.pages(),
+        "adapters.md": adapter_pages.page(),
+        "commands.md": commands_page(),
+    }
 
 
 def commands_page() -> str:

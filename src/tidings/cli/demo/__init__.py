@@ -28,10 +28,11 @@ DEFAULT_CUSTOMERS = 20_000
     help="How many customers the shop has.",
 )
 def command(folder: Path, customers: int) -> int:
-    """Show one campaign from segment to effect on seeded customers.
+    """Show one campaign from segment to effect on seeded customers, by e-mail, SMS and fax.
 
-    They are imported, planned, written to by SMTP into a sink on this machine, answer through the tracker,
-    and the report stands beside the truth that the seed planted. Nothing leaves the machine.
+    They are imported, planned and written to; who is not reached by one channel gets the next. Mailboxes, telephones
+    and fax machines are programs on this machine: they bounce, complain, follow links and say stop. The report stands
+    beside the truth that the seed planted, the ledger beside what was really received. Nothing leaves the machine.
     """
     from tidings.cli.demo.story import tell
 

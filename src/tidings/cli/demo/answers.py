@@ -31,14 +31,17 @@ def enrolled(store: Store, run_id: int) -> list[tuple[Person, str]]:
 
 
 def reached(store: Store, run_id: int) -> set[str]:
-    """Return the keys of customers whose message was accepted."""
+    """Return the keys of customers whom a message reached."""
     messages, customers = sending.messages, people.customers
     with store.read() as connection:
         return set(
             connection.execute(
                 sa.select(customers.c.key)
                 .join(messages, messages.c.customer_id == customers.c.id)
-                .where(messages.c.run_id == run_id, messages.c.state == "accepted")
+                .where(
+                    messages.c.run_id == run_id,
+                    messages.c.state.in_(["accepted", "delivered", "complained"]),
+                )
             ).scalars()
         )
 

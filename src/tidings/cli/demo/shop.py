@@ -1,4 +1,4 @@
-"""The demo's workspace: the starter with a channel to the sink, and a clock that runs two weeks behind."""
+"""The demo's workspace: the starter with channels that end on this machine, and a clock that runs two weeks behind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tidings.channels.sandbox.twilio import ACCOUNT
 from tidings.clock import SystemClock
 from tidings.config.starter import copy_starter
 from tidings.errors import UsageError
@@ -29,6 +30,76 @@ variants:
     say:
       headline: The garden wakes up
 """
+# Goes out by SMS alone once people have said stop: they must not get it.
+REMINDER = "text_reminder"
+_REMINDER = """\
+campaign: A reminder to the text club
+purpose: marketing
+to:
+  where:
+    - interests: text club
+send: spring_winback
+via: sms
+holdout: none
+variants:
+  plain:
+    say:
+      headline:
+        en: Last days
+        zh-TW: 最後幾天
+        zh-CN: 最后几天
+        ru: Последние дни
+"""
+# The NAME of the variable that holds the token of the demo's provider of text messages.
+TOKEN = "TIDINGS_DEMO_TWILIO_TOKEN"  # noqa: S105
+_SMS = """\
+channel: SMS
+adapter: twilio                     # the sandbox of the demo, on this machine
+kind: sms
+sender: "+46700000000"
+cost: 0.06 EUR per segment
+patience: 4 hours
+options:
+  account_sid: {account}
+  base_url: http://127.0.0.1:{port}
+  status_callback: {address}
+secrets:
+  auth_token: {token}
+"""
+_FAX = """\
+channel: Fax
+adapter: {adapter}
+kind: fax
+sender: "+4680000000"
+connections: 2
+cost: 0.10 EUR per page
+options:
+  {option}: {folder}
+"""
+# The columns of the demo's export, which is older than the starter's and has fewer.
+_CUSTOMERS = """\
+import: Customers from the shop
+kind: customers
+customer: customer_id
+fields:
+  email: email
+  phone: phone
+  fax: fax
+  locale: locale
+  zone: time_zone
+  country: country
+  full_name: name
+  birthday: {column: birthday, format: YYYY-MM-DD}
+  member_level: member_level
+  interests: {column: interests, separator: ";"}
+  lifetime_value: lifetime_value
+  last_order_at: last_order_at
+  orders: orders
+consent:
+  - {channel: email, purpose: marketing, basis: opt-in in the shop, when: {newsletter: ["yes"]}}
+  - {channel: sms, purpose: marketing, basis: opt-in in the shop, when: {sms_ok: ["yes"]}}
+  - {channel: fax, purpose: marketing, basis: opt-in in the shop, when: {fax_ok: ["yes"]}}
+"""
 
 
 class ClockBehind(SystemClock):
@@ -50,6 +121,11 @@ def make_workspace(folder: Path) -> None:
     copy_starter(folder)
     (folder / _MARK).touch()
     (folder / "campaigns" / f"{EARLIER}.yaml").write_text(_EARLIER, encoding="utf-8")
+    (folder / "campaigns" / f"{REMINDER}.yaml").write_text(_REMINDER, encoding="utf-8")
+    _replace(folder / "campaigns" / "spring_winback.yaml", "via: ", "via: [email, sms, fax]")
+    # Here also those without e-mail are written to.
+    _drop(folder / "segments" / "lapsed_buyers.yaml", "  - email: known")
+    (folder / "config" / "imports" / "customers.yaml").write_text(_CUSTOMERS, encoding="utf-8")
     workspace = folder / "config" / "workspace.yaml"
     lines = workspace.read_text(encoding="utf-8").splitlines()
     # A salt of its own every time would draw other arms; the demo is the same for everybody.
@@ -59,14 +135,34 @@ def make_workspace(folder: Path) -> None:
     workspace.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def point_channel_at(folder: Path, port: int) -> None:
-    """Write the port of the sink into channels/email.yaml."""
-    _replace(folder / "channels" / "email.yaml", "  port: ", f"  port: {port}")
-
-
-def point_links_at(folder: Path, address: str) -> None:
-    """Write the tracker's address into config/workspace.yaml."""
+def write_channels(folder: Path, address: str, *, mail: int, bounces: Path, texts: int, calls: bool) -> None:
+    """Write channels/ and the tracker's address: `mail` and `texts` are ports, `calls` says whether faxes are true calls."""
     _replace(folder / "config" / "workspace.yaml", "public_url: ", f"public_url: {address}")
+    email = folder / "channels" / "email.yaml"
+    _replace(email, "  port: ", f"  port: {mail}\n  bounces: {bounces}")
+    sms = _SMS.format(account=ACCOUNT, port=texts, address=address, token=TOKEN)
+    (folder / "channels" / "sms.yaml").write_text(sms, encoding="utf-8")
+    fax = _FAX.format(
+        adapter="t30" if calls else "outbox",
+        option="received" if calls else "folder",
+        folder=fax_folder(folder),
+    )
+    (folder / "channels" / "fax.yaml").write_text(fax, encoding="utf-8")
+
+
+def into_outbox(folder: Path) -> None:
+    """Let messages become files from now on: mail server and telephones of the demo are gone."""
+    _replace(folder / "config" / "workspace.yaml", "    outbox: ", "    outbox: true")
+
+
+def fax_folder(folder: Path) -> Path:
+    """Return where faxes arrive, whole: the demo may be looked at from elsewhere."""
+    return folder.resolve() / ".tidings" / "fax"
+
+
+def _drop(path: Path, line: str) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(one for one in lines if one != line) + "\n", encoding="utf-8")
 
 
 def _replace(path: Path, start: str, line: str) -> None:

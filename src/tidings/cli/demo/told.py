@@ -9,6 +9,8 @@ from rich.table import Table
 
 from tidings.measurement.report import Report
 
+_WIDE = 38
+
 
 def show_truth(console: Console, report: Report, planted: dict[str, tuple[float, float]]) -> None:
     """Print each variant's measured effect with its interval beside what was planted."""
@@ -42,15 +44,22 @@ def show_truth(console: Console, report: Report, planted: dict[str, tuple[float,
     console.print("[dim]Of intervals like these, 95 in 100 hold the truth.[/dim]")
 
 
-def what_next(console: Console, folder: Path) -> None:
+def what_next(console: Console, folder: Path, faxes: Path) -> None:
     """Print commands that continue where the demo ended."""
     console.print(f"\n[bold]Try next[/bold], after  cd {folder}")
     for command, words in (
-        ("tidings check", "the definitions behind all this are sound; break one and see"),
-        ("tidings run spring_winback", "a second time: does nothing, and says so"),
+        ("tidings check", "the definitions are sound; break one"),
+        ("tidings run spring_winback", "a second time: nothing, and says so"),
         ("tidings report spring_winback --json", "the same report for a program"),
-        ("tidings segment gold_gardeners --sql", "who is selected, and the one statement that does it"),
+        ("tidings segment gold_gardeners --sql", "who, and the one statement for it"),
+        ("tidings preview spring_winback", "all wordings on every channel"),
         ("tidings preview spring_winback --customer C000042", "the message of one customer"),
+        ("tidings plan text_reminder", "who would get it, and who said stop"),
         ("tidings verify", "the ledger, recomputed"),
     ):
-        console.print(f"  {command:<52} [dim]{words}[/dim]")
+        fits = len(command) <= _WIDE
+        if not fits:
+            console.print(f"  {command}")
+        console.print(f"  {command if fits else '':<{_WIDE}}  [dim]{words}[/dim]")
+    if any(faxes.glob("*.tif")):
+        console.print(f"The fax pages lie in\n  {faxes}")
