@@ -237,8 +237,8 @@ def the_report_claims_nothing_that_nobody_can_know(
     tidings: CommandLine, treated: set[str], held_out: set[str], refused: set[str]
 ) -> None:
     sizes = [
-        {"arm": "holdout", "customers": len(held_out)},
-        {"arm": "treated", "customers": len(treated)},
+        {"arm": "holdout", "customers": len(held_out), "accounts": None},
+        {"arm": "treated", "customers": len(treated), "accounts": None},
     ]
     early = tidings.data("report", "come_back", "--json")
     assert early["arms"] == sizes
