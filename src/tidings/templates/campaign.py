@@ -14,17 +14,24 @@ from tidings.templates.email import CompiledEmail
 from tidings.templates.mime import name_and_address
 from tidings.templates.spec import EmailSpec
 
+_KINDS = {"email": "e-mail", "sms": "SMS", "fax": "fax"}
+
+
+def channel_of(definitions: Definitions, campaign: Campaign, kind: str) -> Channel:
+    """Return the first channel of a kind that a campaign goes out by; UsageError when it has none."""
+    bound = (definitions.channels.get(name) for name in campaign.via)
+    found = next((channel for channel in bound if channel is not None and channel.kind == kind), None)
+    if found is None:
+        raise UsageError(
+            f'campaign "{campaign.id}" goes out by no {_KINDS[kind]} channel (via: {", ".join(campaign.via)})',
+            what_to_do=f"name a channel of kind {kind} in `via`",
+        )
+    return found
+
 
 def email_channel(definitions: Definitions, campaign: Campaign) -> Channel:
     """Return the first e-mail channel that a campaign goes out by; UsageError when it has none."""
-    bound = (definitions.channels.get(name) for name in campaign.via)
-    found = next((channel for channel in bound if channel is not None and channel.kind == "email"), None)
-    if found is None:
-        raise UsageError(
-            f'campaign "{campaign.id}" goes out by no e-mail channel (via: {", ".join(campaign.via)})',
-            what_to_do="name a channel of kind email in `via`",
-        )
-    return found
+    return channel_of(definitions, campaign, "email")
 
 
 def variant_of(campaign: Campaign, name: str | None) -> Variant | None:

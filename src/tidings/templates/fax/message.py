@@ -11,8 +11,7 @@ from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.money import from_minor
 from tidings.definitions.workspace import Definitions
-from tidings.errors import UsageError
-from tidings.templates.campaign import variant_of
+from tidings.templates.campaign import channel_of, variant_of
 from tidings.templates.fax.compiled import CompiledFax
 from tidings.templates.fax.compiling import compile_fax
 from tidings.templates.fax.geometry import LINES, MAX_PAGES, MOST_PAGES, PAPERS
@@ -30,14 +29,7 @@ def read_fax_sources(root: Path, name: str) -> dict[str, bytes]:
 
 def fax_channel(definitions: Definitions, campaign: Campaign) -> Channel:
     """Return the first fax channel that a campaign goes out by; UsageError when it has none."""
-    bound = (definitions.channels.get(name) for name in campaign.via)
-    found = next((channel for channel in bound if channel is not None and channel.kind == "fax"), None)
-    if found is None:
-        raise UsageError(
-            f'campaign "{campaign.id}" goes out by no fax channel (via: {", ".join(campaign.via)})',
-            what_to_do="name a channel of kind fax in `via`",
-        )
-    return found
+    return channel_of(definitions, campaign, "fax")
 
 
 def campaign_fax(

@@ -8,22 +8,14 @@ from tidings.clock import Clock
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.workspace import Definitions
-from tidings.errors import UsageError
-from tidings.templates.campaign import variant_of
+from tidings.templates.campaign import channel_of, variant_of
 from tidings.templates.sms.compile import compile_sms
 from tidings.templates.sms.message import CompiledSms
 
 
 def sms_channel(definitions: Definitions, campaign: Campaign) -> Channel:
     """Return the first SMS channel that a campaign goes out by; UsageError when it has none."""
-    bound = (definitions.channels.get(name) for name in campaign.via)
-    found = next((channel for channel in bound if channel is not None and channel.kind == "sms"), None)
-    if found is None:
-        raise UsageError(
-            f'campaign "{campaign.id}" goes out by no SMS channel (via: {", ".join(campaign.via)})',
-            what_to_do="name a channel of kind sms in `via`",
-        )
-    return found
+    return channel_of(definitions, campaign, "sms")
 
 
 def campaign_sms(
