@@ -139,6 +139,7 @@ IMPERSONAL = {
     "event_items": {"item", "name"},
     "event_names": {"name"},
     "events": {"source", "dedupe_key", "currency"},
+    "flow_versions": {"definition_hash", "policy_hash", "approved_by", "moved"},
     "hits": {"spool_key", "kind", "method"},
     "identity": {
         "store_id",
@@ -150,7 +151,9 @@ IMPERSONAL = {
         "pause_reason",
     },
     "imports": {"mapping", "file", "fingerprint", "state", "counts"},
-    "links": {"variant", "locale", "url"},
+    "journey_steps": {"step", "what", "detail"},
+    "journeys": {"state", "step", "outcome"},
+    "links": {"variant", "locale", "url", "step"},
     "locks": {"name", "owner"},
     "messages": {
         "step",
@@ -162,6 +165,7 @@ IMPERSONAL = {
         "refusal_rule",
         "policy_hash",
     },
+    "occurrences": {"campaign", "occurrence", "state", "reason"},
     "outcomes": {"metric", "phase", "currency"},
     "plan_members": {"arm", "variant", "channel", "refusal_code", "refusal_rule"},
     "plans": {"hash", "campaign", "occurrence", "definition_hash", "salt", "state", "summary"},
@@ -198,9 +202,14 @@ IMPERSONAL = {
     "segment_members": {"segment"},
     "segment_runs": {"segment", "definition_hash"},
     "spool_progress": {"file"},
+    "standing_approvals": {"campaign", "definition_hash", "bounds", "approved_by", "state", "reason"},
     "suppressions": {"channel", "reason", "source"},
+    "tasks": {"step", "person", "email", "state", "mail", "escalation"},
     "touches": {"channel", "campaign", "kind", "currency", "dedupe_key"},
+    "trigger_marks": {"name", "detail"},
     "vocabulary_columns": {"name", "type", "currency"},
+    "work_runs": {"work", "subject", "owner", "state", "outcome"},
+    "zone_areas": {"area", "zones", "data"},
 }
 
 

@@ -34,6 +34,9 @@ ATTRIBUTES = Attributes(
         Attribute("vip", "flag", "Key customer"),
         Attribute("account_type", "text", "Kind of customer", values=("person", "business")),
         Attribute("preferred_channel", "text", "Preferred channel", values=("email", "sms", "fax")),
+        Attribute("dealer", "text", "Dealer"),
+        Attribute("account_manager", "text", "Own contact"),
+        Attribute("prospect_state", "text", "Prospect", values=("new", "with_sales", "nurtured")),
     )
 )
 
@@ -66,7 +69,7 @@ class Stores:
             shutil.copyfile(template, path)
             return f"sqlite:///{path}"
         assert self.server is not None
-        self.server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.server.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.server.url(name)
 
     def empty(self, dialect: str) -> str:

@@ -23,6 +23,8 @@ from tidings.store.explain import explain, missing, read_only
 
 OLDEST_SQLITE = (3, 38, 0)
 READERS = 8
+# Pages of the log (16 MB) after which a bulk writer copies them into the file: a page changes several times before.
+_BULK_PAGES = 4_000
 
 
 def to_json(value: object) -> str:
@@ -141,6 +143,16 @@ def sqlite_engine(
         connection.exec_driver_sql(connection.get_execution_options().get("begin_statement", begin))
 
     return engine
+
+
+def trust(connection: sa.Connection) -> None:
+    """Stop looking up foreign keys on a connection of SQLite that writes in bulk, and copy its log less often.
+
+    The connection must be given up afterwards, not used again.
+    """
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    driver.execute("PRAGMA foreign_keys = OFF")
+    driver.execute(f"PRAGMA wal_autocheckpoint = {_BULK_PAGES}")
 
 
 def copy_file(url: sa.URL, target: Path) -> None:

@@ -16,7 +16,10 @@ links = sa.Table(
     text("locale", default="", server_default=sa.text("''")),
     sa.Column("position", sa.Integer, nullable=False),
     text("url"),
-    sa.UniqueConstraint("run_id", "variant", "locale", "position"),
+    # Of a flow: which of its messages, in the words of which version.
+    text("step", default="main", server_default=sa.text("'main'")),
+    sa.Column("version", sa.SmallInteger, nullable=False, default=1, server_default="1"),
+    sa.UniqueConstraint("run_id", "step", "version", "variant", "locale", "position"),
 )
 
 # Raw: what came over the wire, never deleted or judged here. `spool_key` makes draining idempotent.

@@ -187,7 +187,7 @@ segment_members = sa.Table(
     metadata,
     key(),
     text("segment"),
-    reference("customer_id", "customers.id"),
+    reference("customer_id", "customers.id", index=True),
     instant("valid_from"),
     instant("valid_to", nullable=True),
     sa.Index("ix_segment_members_history", "segment", "valid_from"),

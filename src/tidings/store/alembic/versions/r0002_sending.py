@@ -144,7 +144,7 @@ def upgrade() -> None:
             "is_open",
             sa.Boolean(),
             sa.Computed(
-                "state IN ('planned', 'claimed', 'started', 'accepted', 'deferred', 'in_doubt', 'delivered')",
+                "state = 'accepted' OR state = 'started' OR state = 'claimed' OR state = 'planned' OR state = 'deferred' OR state = 'in_doubt' OR state = 'delivered'",
                 persisted=True,
             ),
             nullable=True,
@@ -164,7 +164,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_messages"),
         sa.UniqueConstraint("enrolment_id", "step", "leg", name="uq_messages_enrolment_id_step_leg"),
         sa.CheckConstraint(
-            "state IN ('planned', 'claimed', 'started', 'accepted', 'deferred', 'in_doubt', 'delivered', 'rejected', 'refused', 'bounced', 'complained', 'cancelled')",
+            "state = 'accepted' OR state = 'started' OR state = 'claimed' OR state = 'planned' OR state = 'deferred' OR state = 'in_doubt' OR state = 'delivered' OR state = 'rejected' OR state = 'refused' OR state = 'bounced' OR state = 'complained' OR state = 'cancelled'",
             name=op.f("ck_messages_state"),
         ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_messages_run_id"),

@@ -9,7 +9,9 @@ revision = "0004"
 down_revision = "0003"
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_LAST, _ADDED = "'cancelled')", "'cancelled', 'unconfirmed')"
+# The end of the CHECK before and after: as revision 0002 writes it, and as it did when it still said IN.
+_LAST, _ADDED = "state = 'cancelled')", "state = 'cancelled' OR state = 'unconfirmed')"
+_LAST_IN, _ADDED_IN = "'complained', 'cancelled')", "'complained', 'cancelled', 'unconfirmed')"
 
 
 def upgrade() -> None:
@@ -93,20 +95,21 @@ def _one_more_state() -> None:
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
         states = (
-            "planned claimed started accepted deferred in_doubt delivered rejected refused bounced complained "
+            "accepted started claimed planned deferred in_doubt delivered rejected refused bounced complained "
             "cancelled unconfirmed"
         ).split()
-        listed = ", ".join(f"'{state}'" for state in states)
+        one_of = " OR ".join(f"state = '{state}'" for state in states)
         op.drop_constraint(op.f("ck_messages_state"), "messages", type_="check")
-        op.create_check_constraint(op.f("ck_messages_state"), "messages", f"state IN ({listed})")
+        op.create_check_constraint(op.f("ck_messages_state"), "messages", one_of)
         return
     # The way that SQLite's own documentation gives for a change of a CHECK (ALTER TABLE, section 7): the stored
     # text of the table is edited, no row is copied, and every other connection sees the new schema version.
     version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
     connection.exec_driver_sql("PRAGMA writable_schema = ON")
     connection.exec_driver_sql(
-        "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE type = 'table' AND name = 'messages'",
-        (_LAST, _ADDED),
+        "UPDATE sqlite_schema SET sql = replace(replace(sql, ?, ?), ?, ?) "
+        "WHERE type = 'table' AND name = 'messages'",
+        (_LAST, _ADDED, _LAST_IN, _ADDED_IN),
     )
     connection.exec_driver_sql(f"PRAGMA schema_version = {int(version) + 1}")
     connection.exec_driver_sql("PRAGMA writable_schema = OFF")
