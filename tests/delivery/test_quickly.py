@@ -12,6 +12,7 @@ from support.stores import open_store
 from tidings.channels.protocol import Outcome
 from tidings.clock import FixedClock, to_micros
 from tidings.customers.consent import ConsentRow, record
+from tidings.delivery import quickly
 from tidings.delivery.claiming import look
 from tidings.delivery.marks import Marker
 from tidings.delivery.outcomes import Ended, ended_by
@@ -198,3 +199,13 @@ def test_a_mark_on_a_database_that_was_locked_for_a_moment_asks_the_gate_on_its_
     assert tried[0] is not tried[1]
     # It knows of nobody who passed the gate before.
     assert asked == [[messages[0].message_id], [messages[1].message_id]]
+
+
+@pytest.mark.parametrize("statement", [quickly._STARTED, quickly._ACCEPTED])
+def test_a_mark_needs_no_table_of_its_own(sqlite: Store, statement: str) -> None:
+    with sqlite.read() as connection:
+        program = connection.exec_driver_sql(f"EXPLAIN {statement}", (1,) * statement.count("?"))
+        codes = [row[1] for row in program]
+    assert "IdxInsert" in codes
+    # SQLite fills one for a list of more than two values, also for one in a CHECK or a computed column.
+    assert not [code for code in codes if "Ephemeral" in code or "Autoindex" in code]

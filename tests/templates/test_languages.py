@@ -9,7 +9,7 @@ import pytest
 from support.workspaces import small_workspace
 from tidings.definitions.loader import load
 from tidings.templates.checking import check_messages
-from tidings.templates.languages import Languages, language_lines, languages
+from tidings.templates.languages import Languages, language_lines, languages, short_lines
 from tidings.templates.sources import locale_chain
 
 TEXT = "Subject: Hello\n\nHello {{ unsubscribe_url }} {{ postal_address }}\n"
@@ -79,3 +79,17 @@ def test_messages_in_the_same_languages_stand_on_one_line() -> None:
         "autumn: fax in ru; nobody else can be written to",
     ]
     assert fax.as_json()["everybody_else"] is None
+
+
+def test_many_messages_are_counted_by_kind_in_a_few_lines() -> None:
+    many = [
+        Languages(f"m{number}", "email", ("en", "ru"), (("zh-HK", "zh-TW"),), "en") for number in range(20)
+    ]
+    odd = [Languages("autumn", "fax", ("ru",), (), None)]
+    assert short_lines([*odd, *many]) == [
+        "email: 20 messages in en, ru; everybody else gets en",
+        "fax: autumn in ru; nobody else can be written to",
+    ]
+    others = [Languages(f"o{number}", "sms", (f"l{number}",), (), "en") for number in range(9)]
+    lines = short_lines([*many, *others])
+    assert len(lines) == 6 and lines[-1].startswith("and 5 in other languages: `tidings check --verbose`")

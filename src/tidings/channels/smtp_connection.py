@@ -131,7 +131,8 @@ class SmtpConnection:
         if refused is not None:
             return refused
         for phase, line, good in (("rcpt", rcpt, 2), ("data", b"DATA", 3)):
-            code, text = yield Say(b"" if self._pipelining else grouped((line,)), self._command)
+            answer = self._already() if self._pipelining else None
+            code, text = answer or (yield Say(b"" if self._pipelining else grouped((line,)), self._command))
             if code // 100 != good:
                 return (yield from self._refused(phase, code, text, outgoing.recipient))
         content = stuffed(payload)
@@ -194,7 +195,7 @@ class SmtpConnection:
                 line += b" BODY=8BITMIME"
             try:
                 if ahead is outgoing and self.wire is not None and not last:
-                    code, text = yield Say(b"", self._command)
+                    code, text = self._already() or (yield Say(b"", self._command))
                 else:
                     group = grouped((line, rcpt, b"DATA") if self._pipelining else (line,))
                     code, text = yield Say(group, self._command)
@@ -210,6 +211,10 @@ class SmtpConnection:
                 return (yield from self._refused("mail", code, text, outgoing.recipient))
             self._drop()
         raise WireLost("the server closed the connection")
+
+    def _already(self) -> tuple[int, str] | None:
+        """Return the next answer where it came together with the one before, as those to a group of commands do."""
+        return None if self.wire is None else self.wire.take()
 
     def _goodbye(self) -> Generator[Say | Open, tuple[int, str], None]:
         with suppress(WireLost):

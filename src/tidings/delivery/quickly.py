@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from tidings.clock import to_micros
-from tidings.delivery import outcomes
-from tidings.delivery.claiming import Lease, Taken, renew, take
+from tidings.delivery.claiming import Lease, Taken, renew, rows_statement, take
 from tidings.delivery.outcomes import Ended
 from tidings.delivery.patience import PASSING
 from tidings.delivery.starting import StartMark, Word
@@ -27,8 +25,16 @@ from tidings.store.database import Store
 from tidings.store.quick import QuickWriter
 
 SQLITE = sqlite.dialect(paramstyle="qmark")
-# Messages one statement marks, so that a handful of texts serves all sizes.
-_MOST = 64
+# One message each, found by its key: a list of them, or a row of values for each, makes SQLite fill a table of its own
+# first, and between all that else is done for a message that costs more than the marks themselves.
+_STARTED = (
+    "UPDATE messages SET state = 'started', started_at = ?, attempt = attempt + 1 "
+    "WHERE id = ? AND claim_id = ? AND state = 'claimed' AND (expires_at IS NULL OR expires_at > ?)"
+)
+_ACCEPTED = (
+    "UPDATE messages SET state = 'accepted', accepted_at = ?, provider_ref = ? "
+    "WHERE id = ? AND claim_id = ? AND (state = 'started' OR state = 'in_doubt')"
+)
 _DONE = (
     "UPDATE claims SET state = 'done' WHERE id = ?1 AND state = 'open' AND NOT EXISTS "
     "(SELECT 1 FROM messages WHERE claim_id = ?1 AND state IN ('claimed', 'started'))"
@@ -57,6 +63,8 @@ class Quickly:
         self._job = job
         self._start_mark = start_mark
         self._writer: QuickWriter | None = None
+        # Putting it together costs as much as it costs to ask it for some hundred messages.
+        self._asking = rows_statement(job, "sqlite")
         # The state of the file in which the messages of a claim passed the gate.
         self._gated: dict[int, int] = {}
 
@@ -71,6 +79,7 @@ class Quickly:
             found=found,
             lease_seconds=lease_seconds,
             durable=writer.durable,
+            asking=self._asking,
         )
         if taken.lease is not None:
             self._gated[taken.lease.fence] = writer.version
@@ -100,36 +109,41 @@ class Quickly:
         `left` is how many messages of each claim are not settled. None where the group is another, or the database
         is away for a moment: then nothing was written.
         """
-        groups: dict[int, list[Ended]] = {}
+        settled: dict[int, int] = {}
         for one in ended:
             if one.kind != "accepted":
                 return None
-            groups.setdefault(one.message.claim_id, []).append(one)
+            fence = one.message.claim_id
+            settled[fence] = settled.get(fence, 0) + 1
         asked: dict[int, list[int]] = {}
         for message in waiting:
             asked.setdefault(message.claim_id, []).append(message.message_id)
-        settled = {fence: len(group) for fence, group in groups.items()}
         done = [fence for fence, count in settled.items() if left.get(fence) == count]
         accepted = 0
-        words: dict[int, Word] = {}
         try:
             writer = self._open()
             with writer.transaction() as driver:
                 now = to_micros(self._store.clock.now())
-                for group in groups.values():
-                    accepted += driver.execute(*outcomes.accepting("sqlite", group, now)).rowcount
+                if self._job.terms.timed and any(one.closes and one.closes <= now for one in waiting):
+                    raise _OtherwiseError
+                if ended:
+                    accepted = driver.executemany(
+                        _ACCEPTED,
+                        [
+                            (now, one.provider_ref, one.message.message_id, one.message.claim_id)
+                            for one in ended
+                        ],
+                    ).rowcount
                 for fence, ids in asked.items():
                     if self._gated.get(fence) == writer.version:
-                        started = 0
-                        for first in range(0, len(ids), _MOST):
-                            some = ids[first : first + _MOST]
-                            started += driver.execute(_starting(len(some)), (now, *some, fence, now)).rowcount
+                        started = driver.executemany(
+                            _STARTED, [(now, one, fence, now) for one in ids]
+                        ).rowcount
                     else:
                         text, values = self._start_mark.prepared(SQLITE, fence, ids, now)
                         started = len(driver.execute(text, values).fetchall())
                     if started != len(ids):
                         raise _OtherwiseError
-                    words.update(dict.fromkeys(ids, Word.GO))
                 for fence in done:
                     driver.execute(_DONE, (fence,))
         except _OtherwiseError:
@@ -139,7 +153,7 @@ class Quickly:
             if error.code in PASSING:
                 return None
             raise
-        return Written(words, accepted, settled, done)
+        return Written(dict.fromkeys([one.message_id for one in waiting], Word.GO), accepted, settled, done)
 
     def close(self) -> None:
         """Give up the connection; the next use opens another, to which nothing is known to have passed the gate."""
@@ -153,12 +167,3 @@ class Quickly:
             self._writer = self._store.quick_writer()
             assert self._writer is not None
         return self._writer
-
-
-@cache
-def _starting(size: int) -> str:
-    return (
-        "UPDATE messages SET state = 'started', started_at = ?, attempt = attempt + 1 "
-        f"WHERE id IN ({', '.join('?' * size)}) AND claim_id = ? AND state = 'claimed' "
-        "AND (expires_at IS NULL OR expires_at > ?)"
-    )

@@ -112,7 +112,7 @@ def campaign_spec(
         postal_address=workspace.postal_address,
         message_class=purpose.message_class if purpose else "marketing",
         zone=workspace.zone,
-        grouped=campaign.group == "account",
+        grouped=bool(campaign.group),
         tracked=tracked,
         list_id=list_id,
         salt=salt,

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from html import escape, unescape
 from typing import Any
 
 from tidings.clock import Clock
@@ -21,7 +20,8 @@ from tidings.templates.group import group_reader
 from tidings.templates.part import MAX_PART, Part
 from tidings.templates.parts import Parts
 from tidings.templates.salutations import salutation_for, salutation_names
-from tidings.templates.values import MARK, MARK_URL, Missing, RenderError, clean, forbidden_in_header
+from tidings.templates.slots import Filling, Slots
+from tidings.templates.values import Missing, RenderError, clean, forbidden_in_header
 
 MAX_ENCODED = MAX_PART * 2
 
@@ -142,7 +142,8 @@ class CompiledEmail:
         self._fixed = dict(fixed)
         self._unsubscribes = "unsubscribe_url" in used
         self._headers = headers
-        self._static = {str(number): slot for number, slot in enumerate(slots)}
+        bodies = [part.standing for part in (text, html) if part is not None]
+        self._slots = Slots(slots, frozenset[str]().union(*bodies))
         self._clock = clock
         self._date = (0, b"")
         digest = sha256(repr((headers, links, locale, sorted(used))).encode()).hexdigest()[:24]
@@ -180,7 +181,12 @@ class CompiledEmail:
         """
         try:
             unsubscribe = self.unsubscribe_of(recipient, urls)
-            return self._mime(recipient, self._rendered(recipient, unsubscribe), urls, unsubscribe)
+            values = self._values(recipient, unsubscribe)
+            subject = "" if self._fixed_subject else self._subject_text(recipient, values)
+            filling = Filling(recipient.message_id, urls.click, urls.pixel)
+            html = None if self._html is None else self._written(self._html, values, filling, b"html")
+            text = self._written(self._text, values, filling, b"plain")
+            return self._mime(recipient, subject, text, html, unsubscribe)
         except RenderError:
             raise
         except Exception as error:
@@ -203,7 +209,9 @@ class CompiledEmail:
     def finish(self, recipient: Recipient, rendered: Rendered, urls: MessageUrls) -> bytes:
         """Return the whole message from what `render` made, here or in another process; raises RenderError."""
         with _refusing():
-            return self._mime(recipient, rendered, urls, self.unsubscribe_of(recipient, urls))
+            text, html = self._bodies(recipient.message_id, rendered, urls)
+            parts = _part(b"plain", text, "text"), None if html is None else _part(b"html", html, "html")
+            return self._mime(recipient, rendered.subject, *parts, self.unsubscribe_of(recipient, urls))
 
     def finish_parts(self, recipient: Recipient, rendered: Rendered, urls: MessageUrls) -> Parts:
         """Return the fields from what `render` made, here or in another process; raises RenderError."""
@@ -234,10 +242,12 @@ class CompiledEmail:
         html = None if self._html is None else self._html.render(values)
         return Rendered(subject, self._text.render(values), html)
 
-    def _mime(self, recipient: Recipient, rendered: Rendered, urls: MessageUrls, unsubscribe: str) -> bytes:
+    def _mime(
+        self, recipient: Recipient, subject_text: str, text: bytes, html: bytes | None, unsubscribe: str
+    ) -> bytes:
+        """Return the whole message from its encoded parts."""
         address = mime.ascii_address(recipient.address).encode()
-        subject = self._fixed_subject or mime.subject_value(rendered.subject)
-        text, html = self._bodies(recipient.message_id, rendered, urls)
+        subject = self._fixed_subject or mime.subject_value(subject_text)
         headers = self._headers
         reference = f"<m{recipient.message_id}.{headers.salt}@{headers.domain}>".encode()
         pieces = [self._lead, address, b"\r\nSubject: ", subject, b"\r\nDate: ", self._date_now()]
@@ -249,10 +259,10 @@ class CompiledEmail:
             if headers.unsubscribe_mailto:
                 where += b",\r\n <mailto:" + headers.unsubscribe_mailto + b">"
             pieces += [b"\r\nList-Unsubscribe: ", where]
-        pieces += [self._tail, _part(b"plain", text, "text")]
+        pieces += [self._tail, text]
         if html is not None:
             between = b"\r\n--" + self._boundary
-            pieces += [between, b"\r\n", _part(b"html", html, "html"), between, b"--\r\n"]
+            pieces += [between, b"\r\n", html, between, b"--\r\n"]
         elif not pieces[-1].endswith(b"\r\n"):
             pieces.append(b"\r\n")
         return b"".join(pieces)
@@ -304,42 +314,21 @@ class CompiledEmail:
         return self._subject.render(values)
 
     def _bodies(self, message_id: int, rendered: Rendered, urls: MessageUrls) -> tuple[str, str | None]:
-        minted: dict[tuple[int, str], str] = {}
+        filling = Filling(message_id, urls.click, urls.pixel)
         html = rendered.html
         if html is not None:
-            html = self._place(html, message_id, urls, minted, html=True)
-        return self._place(rendered.text, message_id, urls, minted, html=False), html
+            html = self._slots.as_text(html, filling, html=True)
+        return self._slots.as_text(rendered.text, filling, html=False), html
 
-    def _place(
-        self,
-        rendered: str,
-        message_id: int,
-        urls: MessageUrls,
-        minted: dict[tuple[int, str], str],
-        *,
-        html: bool,
-    ) -> str:
-        """Put the recipient's URLs into the slots of a rendered part."""
-        chunks = rendered.split(MARK)
-        for index in range(1, len(chunks), 2):
-            mark = chunks[index]
-            if mark == "p":
-                pixel = urls.pixel(message_id)
-                chunks[index] = escape(pixel)
-                if not pixel:
-                    # The image is the last thing we put in: cut it out whole.
-                    chunks[index - 1] = chunks[index - 1].removesuffix('<img src="')
-                    chunks[index + 1] = chunks[index + 1].partition(">")[2]
-                continue
-            number, dynamic, written = mark.partition(MARK_URL)
-            slot = self._static[number]
-            if dynamic:
-                slot = (slot[0], unescape(written) if html else written)
-            url = minted.get(slot)
-            if url is None:
-                url = minted[slot] = urls.click(message_id, *slot)
-            chunks[index] = _escaped(url) if html else url
-        return "".join(chunks)
+    def _written(self, part: Part, values: dict[str, Any], filling: Filling, kind: bytes) -> bytes:
+        """Return a part as it travels, from the values of one recipient."""
+        html = kind == b"html"
+        pieces = part.pieces(values)
+        lines = self._slots.as_ascii(pieces, filling, html=html)
+        plain = None if lines is None else mime.plain_part(kind, lines)
+        if plain is None:
+            return _part(kind, self._slots.as_text("".join(pieces), filling, html=html), part.name)
+        return _bounded(plain, part.name)
 
     def _date_now(self) -> bytes:
         now = self._clock.now()
@@ -350,13 +339,11 @@ class CompiledEmail:
         return kept[1]
 
 
-def _escaped(url: str) -> str:
-    # Few have anything to escape, and asking for it is cheaper than five replacements.
-    return escape(url) if "&" in url or '"' in url or "'" in url or "<" in url or ">" in url else url
-
-
 def _part(kind: bytes, text: str, name: str) -> bytes:
-    encoded = mime.body_part(kind, text)
+    return _bounded(mime.body_part(kind, text), name)
+
+
+def _bounded(encoded: bytes, name: str) -> bytes:
     if len(encoded) > MAX_ENCODED:
         raise RenderError(name, f"grows over {MAX_PART // 1024} KB")
     return encoded

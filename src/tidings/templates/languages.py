@@ -10,6 +10,8 @@ from typing import Any
 from tidings.definitions.workspace import Definitions
 from tidings.templates.sources import locales, nearest_locale, read_sources
 
+# Messages that are named rather than counted, and lines of the short form.
+_NAMED, _LINES = 2, 5
 # Locales that stand in for others often enough to be named: by script, not by country.
 _REGIONAL = ("zh-HK", "zh-MO", "zh-SG", "zh-TW", "zh-CN")
 
@@ -39,21 +41,44 @@ class Languages:
 
     def sentence(self) -> str:
         """Return it as a line for people: `spring: email in en, zh-TW; zh-HK gets zh-TW; everybody else gets en`."""
-        named = ", ".join(one or "no language" for one in self.locales)
-        served = [f"{wanted} gets {given}" for wanted, given in self.stand_ins]
-        if self.everybody_else is not None:
-            served.append(f"everybody else gets {self.everybody_else or 'the file without a language'}")
-        else:
-            served.append("nobody else can be written to")
-        return f"{self.folder}: {self.kind} in {named}; {'; '.join(served)}"
+        served = [*(f"{wanted} gets {given}" for wanted, given in self.stand_ins), self._others()]
+        return f"{self.folder}: {self.kind} in {self._named()}; {'; '.join(served)}"
+
+    def short(self, folders: Sequence[str]) -> str:
+        """Return it for several folders, counted where they are many: `email: 20 messages in en, ru; everybody else gets en`."""
+        which = ", ".join(folders) if len(folders) <= _NAMED else f"{len(folders)} messages"
+        return f"{self.kind}: {which} in {self._named()}; {self._others()}"
+
+    def _named(self) -> str:
+        return ", ".join(one or "no language" for one in self.locales)
+
+    def _others(self) -> str:
+        if self.everybody_else is None:
+            return "nobody else can be written to"
+        return f"everybody else gets {self.everybody_else or 'the file without a language'}"
 
 
 def language_lines(found: Sequence[Languages]) -> list[str]:
     """Return the sentences of all, messages in the same languages on one line: `spring, autumn: email in en, ru; …`."""
+    return [replace(one, folder=", ".join(names)).sentence() for one, names in _together(found).items()]
+
+
+def short_lines(found: Sequence[Languages]) -> list[str]:
+    """Return a few lines: of each kind how many messages there are in which languages, what most have in common first."""
+    groups = sorted(_together(found).items(), key=lambda group: -len(group[1]))
+    lines = [one.short(names) for one, names in groups[:_LINES]]
+    if len(groups) > _LINES:
+        rest = sum(len(names) for _, names in groups[_LINES:])
+        lines.append(f"and {rest} in other languages: `tidings check --verbose` names them")
+    return lines
+
+
+def _together(found: Sequence[Languages]) -> dict[Languages, list[str]]:
+    """Return the folders of the messages that are of one kind and in the same languages."""
     folders: dict[Languages, list[str]] = {}
     for one in found:
         folders.setdefault(replace(one, folder=""), []).append(one.folder)
-    return [replace(one, folder=", ".join(names)).sentence() for one, names in folders.items()]
+    return folders
 
 
 def languages(definitions: Definitions) -> tuple[Languages, ...]:

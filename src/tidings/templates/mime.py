@@ -142,22 +142,33 @@ def body_part(kind: bytes, text: str) -> bytes:
     ASCII that a mail server passes on as it stands goes as it stands (RFC 2045 section 2.7): it is shorter, and filters
     think ill of base64 around plain words. All other text is base64 of UTF-8.
     """
-    head = b"Content-Type: text/" + kind + b"; charset=utf-8\r\nContent-Transfer-Encoding: "
-    plain = _as_it_stands(text)
-    if plain is not None:
-        return head + b"7bit\r\n\r\n" + plain
-    return head + b"base64\r\n\r\n" + base64_body(text)
+    ends = text.count("\r\n")
+    if text.isascii() and "\0" not in text and text.count("\n") == ends and text.count("\r") == ends:
+        plain = plain_part(kind, text.encode("ascii"))
+        if plain is not None:
+            return plain
+    return _head(kind) + b"base64\r\n\r\n" + base64_body(text)
 
 
-def _as_it_stands(text: str) -> bytes | None:
-    """Return text that may travel as 7bit, else None: short lines that end in CRLF alone, no NUL, no line of an mbox."""
-    if not text.isascii() or "\0" in text or "\nFrom " in text or text.startswith("From "):
+def plain_part(kind: bytes, lines: bytes) -> bytes | None:
+    """Return ASCII whose lines all end in CRLF as a part that goes as it stands, None where it may not.
+
+    It may not with a line over 998 octets, nor with one that an mbox takes for the beginning of a message.
+    """
+    if b"From " in lines and (b"\nFrom " in lines or lines.startswith(b"From ")):
         return None
-    lines = text.split("\r\n")
-    ends = len(lines) - 1
-    if text.count("\n") != ends or text.count("\r") != ends or max(map(len, lines)) > _LONGEST_LINE:
-        return None
-    return text.encode("ascii")
+    start, size = 0, len(lines)
+    while size - start > _LONGEST_LINE:
+        # The last line end that keeps the longest allowed line before it: all lines before it are shorter still.
+        end = lines.rfind(b"\n", start, start + _LONGEST_LINE + 2)
+        if end < 0:
+            return None
+        start = end + 1
+    return _head(kind) + b"7bit\r\n\r\n" + lines
+
+
+def _head(kind: bytes) -> bytes:
+    return b"Content-Type: text/" + kind + b"; charset=utf-8\r\nContent-Transfer-Encoding: "
 
 
 def base64_body(text: str) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2.environment import Template
 
 from tidings.templates.chains import Others
+from tidings.templates.slots import standing_text
 from tidings.templates.values import RenderError
 
 MAX_PART = 256 * 1024
@@ -16,10 +17,10 @@ class Part:
     """One compiled part; rendering stops at the output cap.
 
     `used`: the names that it reads. `members`: those that it reads of each member of `group`. `loops`: how many stand in
-    one another. `others`: what stands where values are unknown.
+    one another. `others`: what stands where values are unknown. `standing`: the texts that it writes as they stand in it.
     """
 
-    __slots__ = ("_context", "_root", "loops", "members", "name", "others", "used")
+    __slots__ = ("_context", "_kind", "_root", "loops", "members", "name", "others", "standing", "used")
 
     def __init__(
         self,
@@ -35,16 +36,25 @@ class Part:
         self.used = used
         self.loops = loops
         self.others = others
+        self.standing = standing_text(template.root_render_func.__code__)
         self._root = template.root_render_func
-        self._context = template.new_context
+        # Making a context costs as much as filling a short part with it, and all but the values is always the same.
+        empty = template.new_context({}, shared=True)
+        self._kind, self._context = type(empty), vars(empty)
 
     def render(self, values: dict[str, Any]) -> str:
         """Return the part for one recipient's values; RenderError when it grows over 256 KB."""
+        return "".join(self.pieces(values))
+
+    def pieces(self, values: dict[str, Any]) -> list[str]:
+        """Return the part as `render` does, in the pieces that the template wrote."""
+        context = self._kind.__new__(self._kind)
+        vars(context).update(self._context, parent=values, vars={}, exported_vars=set())
         pieces: list[str] = []
         size = 0
-        for piece in self._root(self._context(values, shared=True)):
+        for piece in self._root(context):
             size += len(piece)
             if size > MAX_PART:
                 raise RenderError(self.name, f"grows over {MAX_PART // 1024} KB")
             pieces.append(piece)
-        return "".join(pieces)
+        return pieces

@@ -73,7 +73,7 @@ def campaign_fax(
         postal_address=workspace.postal_address,
         message_class=purpose.message_class if purpose else "marketing",
         zone=workspace.zone,
-        grouped=campaign.group == "account",
+        grouped=bool(campaign.group),
         tracked=tracked,
         clock=clock,
         # Values that the options do not take are told at the channel; here they must not hide the template's.

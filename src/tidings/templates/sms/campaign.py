@@ -56,7 +56,7 @@ def campaign_sms(
         postal_address=workspace.postal_address,
         message_class=purpose.message_class if purpose else "marketing",
         zone=workspace.zone,
-        grouped=campaign.group == "account",
+        grouped=bool(campaign.group),
         public_url=workspace.public_url,
         tracked=tracked,
     )

@@ -1,0 +1,51 @@
+"""While anything is being sent, the collector passes over what was there before; afterwards it looks at all again."""
+
+from __future__ import annotations
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from tidings.delivery.garbage import heap_set_aside
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set_aside() -> None:
+    """Take back what a tool of the tests may have set aside."""
+    gc.unfreeze()
+
+
+def test_what_was_there_is_set_aside_until_the_last_sending_ends() -> None:
+    assert gc.get_freeze_count() == 0
+    with heap_set_aside():
+        assert gc.get_freeze_count() > 1_000
+        with heap_set_aside():
+            pass
+        assert gc.get_freeze_count() > 1_000
+    assert gc.get_freeze_count() == 0
+
+
+def test_an_error_ends_it_too() -> None:
+    try:
+        with heap_set_aside():
+            raise ValueError
+    except ValueError:
+        pass
+    assert gc.get_freeze_count() == 0
+
+
+def test_several_threads_share_it() -> None:
+    together = Barrier(4)
+
+    def send() -> int:
+        with heap_set_aside():
+            together.wait(5)
+            count = gc.get_freeze_count()
+            together.wait(5)
+        return count
+
+    with ThreadPoolExecutor(4) as pool:
+        assert min(one.result() for one in [pool.submit(send) for _ in range(4)]) > 1_000
+    assert gc.get_freeze_count() == 0
