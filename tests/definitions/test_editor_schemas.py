@@ -22,20 +22,29 @@ from tidings.definitions.readers import (
     channel,
     events,
     examples,
+    flow,
     goal,
+    holidays,
     offer,
+    policies,
     rank,
     segment,
+    staff,
+    starting,
+    stepping,
     timing,
     variants,
 )  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = {"segment": "segments", "campaign": "campaigns", "channel": "channels", "import": "config/imports"}
+FOLDERS = {
+    "segment": "segments", "campaign": "campaigns", "flow": "flows", "channel": "channels", "import": "config/imports",
+}  # fmt: skip
 MARKETERS = [
     segment.KEYS, DID, DID_NOT, rank.RANK_KEYS, examples.EXAMPLE_KEYS, campaign.KEYS, campaign.HOLDOUT_KEYS,
     variants.VARIANT_KEYS, goal.KEYS, timing.TEST_KEYS, timing.PILOT_KEYS, offer.OFFER_KEYS, channel.KEYS,
-    attributes.KEYS, events.KEYS,
+    attributes.KEYS, events.KEYS, flow.KEYS, starting.START_KEYS, stepping.STEP_KEYS, stepping.WAIT_KEYS, policies.KEYS,
+    policies.PURPOSE_KEYS, policies.CASE_KEYS, staff.KEYS, holidays.KEYS,
 ]  # fmt: skip
 
 
@@ -60,7 +69,9 @@ def test_every_definition_that_loads_fits_the_schema_of_its_kind(root: Path, loc
         jsonschema.Draft202012Validator.check_schema(found[kind])
         for path in sorted((root / folder).glob("*.yaml")):
             jsonschema.Draft202012Validator(found[kind]).validate(plain(path))
-    for kind in ("workspace", "policies", "attributes", "events"):
+    for kind in ("workspace", "policies", "attributes", "events", "staff", "holidays"):
+        if not (root / "config" / f"{kind}.yaml").is_file():
+            continue
         jsonschema.Draft202012Validator(found[kind]).validate(plain(root / "config" / f"{kind}.yaml"))
 
 

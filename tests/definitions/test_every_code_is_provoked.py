@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.workspaces import FILES, problems_of, shown, small_workspace
+from support.workspaces import FILES, problems_of, shown, small_workspace, write
 from tidings.channels import codes as of_channels
 from tidings.channels import registry
 from tidings.cli.check import workspace_problems
@@ -19,6 +19,7 @@ from tidings.definitions import codes as of_definitions
 from tidings.definitions.codes import CODES, Code
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.loader import check, load
+from tidings.definitions.sample import example_of
 from tidings.errors import DefinitionErrors
 from tidings.segments import codes as of_segments
 from tidings.templates import codes as of_templates
@@ -31,7 +32,7 @@ LATER = [code for code in (*of_channels.CODES.values(), *of_templates.CODES.valu
 
 @pytest.mark.parametrize("code", SHOWN, ids=lambda code: code.code)
 def test_the_example_of_a_code_provokes_it_and_nothing_else(code: Code, tmp_path: Path) -> None:
-    problems = problems_of(tmp_path, {code.path: code.example.encode(code.encoding)})
+    problems = check(write(tmp_path, dict(example_of(code))))[1]
     assert {problem.code for problem in problems} == {code.code}
     assert all(problem.at.path == code.path for problem in problems)
     assert {problem.severity for problem in problems} == {code.severity}

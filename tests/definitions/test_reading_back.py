@@ -189,6 +189,8 @@ PARTS = [
     ("every: day at 09:30\nagain: after 21 days\n", "the same customer gets it again after 21 days at the earliest", "同一位顧客至少隔 21 天才會再收到", "同一位客户至少隔 21 天才会再收到", "получит её снова не раньше чем через 21 день"),
     ("every: day at 09:30\nagain: never\n", "the same customer gets it only once", "同一位顧客只會收到一次", "同一位客户只会收到一次", "получает её только один раз"),
     ("every: day at 09:30\non_holidays: skip\n", "on a holiday nothing is sent", "遇假日不寄", "遇节假日不发", "в праздники ничего не отправляется"),
+    ("every: day at 09:30\nmisfire: skip\n", "an hour missed by more than 12 hours is skipped", "錯過超過 12 小時就不補寄", "错过超过 12 小时就不补发", "опоздавшая более чем на 12 часов пропускается"),
+    ("every: day at 09:30\nmisfire: catch_up\n", "is made up for at once", "就立即補寄一次", "就立即补发一次", "уходит сразу"),
     ("goal: {did: order_placed, within: 14 days, worth: revenue}\n", ", worth its revenue.", "，價值以營收計。", "，价值以营收计。", ", его ценность: выручка."),
 ]  # fmt: skip
 
@@ -205,7 +207,8 @@ def test_a_line_of_a_campaign_is_said(said: tuple[str, ...], locale: str, tmp_pa
 def test_everything_of_a_workspace_is_said_in_one_sentence_each(locale: str) -> None:
     definitions = load(TWELVE)
     found = sentences(definitions, locale)
-    assert len(found) == len(definitions.segments) + len(definitions.campaigns) + len(definitions.channels)
+    kinds = (definitions.segments, definitions.campaigns, definitions.flows, definitions.channels)
+    assert len(found) == sum(map(len, kinds))
     for said in found.values():
         assert (
             said.endswith("。" if locale.startswith("zh") else ".") and "\n" not in said and "{" not in said

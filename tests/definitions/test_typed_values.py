@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.workspaces import FILES, problems_of
+from support.workspaces import FILES, problems_of, small_workspace
 from tidings.definitions.loader import load
 
 IMPORT = "import: Orders\nkind: events\nevent: order_placed\ncustomer: customer\nat: day\n"
@@ -126,21 +126,20 @@ def test_a_line_that_yaml_cannot_read_makes_no_key_missing(text: str, tmp_path: 
 
 
 @pytest.mark.parametrize("key", ["quiet_from", "quiet_until"])
-def test_quiet_hours_are_not_supported_yet(key: str, tmp_path: Path) -> None:
+def test_an_older_word_for_quiet_hours_is_answered_with_the_right_one(key: str, tmp_path: Path) -> None:
     text = FILES["config/policies.yaml"] + f"{key}: 21:00\n"
     (problem,) = problems_of(tmp_path, {"config/policies.yaml": text})
-    assert (problem.code, problem.message) == (
-        "KEY04",
-        f'"{key}" is not supported by this version of tidings',
-    )
+    assert (problem.code, problem.message) == ("KEY06", f'"{key}" is not a key of the policies file')
+    assert problem.hint == "write quiet: {sms: 20:00 to 09:00}"
 
 
-def test_the_clock_is_the_embedded_one(tmp_path: Path) -> None:
+def test_the_clock_is_the_embedded_one_or_prefect(tmp_path: Path) -> None:
     text = FILES["config/workspace.yaml"]
-    (problem,) = problems_of(tmp_path, {"config/workspace.yaml": text + "clock: prefect\n"})
-    assert problem.code == "KEY04"
-    assert problem.message == "this version of tidings runs on the embedded clock only"
-    assert problems_of(tmp_path, {"config/workspace.yaml": text + "clock: embedded\n"}) == []
+    (problem,) = problems_of(tmp_path, {"config/workspace.yaml": text + "clock: prefekt\n"})
+    assert (problem.code, problem.hint) == ("VAL02", 'did you mean "prefect"?')
+    for clock in ("embedded", "prefect"):
+        root = small_workspace(tmp_path / clock, {"config/workspace.yaml": text + f"clock: {clock}\n"})
+        assert load(root).workspace.clock == clock
 
 
 @pytest.mark.parametrize(
@@ -158,7 +157,7 @@ def test_a_name_stands_once_in_its_list(line: str, was: str, tmp_path: Path) -> 
     assert problem.at.column == line.rindex(",") + 3
 
 
-@pytest.mark.parametrize("name", ["sent", "opened", "clicked", "unsubscribed"])
+@pytest.mark.parametrize("name", ["sent", "opened", "clicked", "replied", "unsubscribed"])
 def test_the_responses_that_are_recorded_can_be_asked_for(name: str, tmp_path: Path) -> None:
     files = {
         "segments/s.yaml": f"segment: S\nwhere:\n  - did: {name}\n",
@@ -168,7 +167,7 @@ def test_the_responses_that_are_recorded_can_be_asked_for(name: str, tmp_path: P
     assert load(tmp_path).segments["s"]
 
 
-@pytest.mark.parametrize("name", ["delivered", "bounced", "replied", "spam_reported", "converted"])
+@pytest.mark.parametrize("name", ["delivered", "bounced", "spam_reported", "converted"])
 def test_responses_that_nobody_records_are_refused_where_they_stand(name: str, tmp_path: Path) -> None:
     files = {
         "segments/s.yaml": f"segment: S\nwhere:\n  - did: {name}\n",

@@ -41,15 +41,26 @@ if TYPE_CHECKING:
     type=click.Choice(["en", "zh-TW", "zh-CN", "ru"]),
     help="The language of --read; else the workspace's.",
 )
+@click.option(
+    "--verbose", is_flag=True, help="Name every message with its languages, and who gets which instead."
+)
 @json_option
-def command(*, paths: tuple[Path, ...], aloud: bool, counted: bool, locale: str | None, as_json: bool) -> int:
+def command(
+    *,
+    paths: tuple[Path, ...],
+    aloud: bool,
+    counted: bool,
+    locale: str | None,
+    verbose: bool,
+    as_json: bool,
+) -> int:
     """Check every definition, channel and message; say all problems with their place.
 
     PATH is a workspace, or files and folders of one: then only their problems are said. A mapping that lies
     outside of the workspace is checked against it. Warnings do not count as failure. Of a whole
-    workspace it also says in which languages each message is written, and who gets which when theirs is not among
-    them (with --json: `languages`). With --read, each segment,
-    campaign and channel is said back in a sentence, to see whether it says what you meant. With --counts the store is
+    workspace it also says in which languages the messages are written; with --verbose of each, and who gets which when theirs
+    is not among them (with --json: `languages`). With --read, each segment,
+    campaign, flow and channel is said back in a sentence, to see whether it says what you meant. With --counts the store is
     asked as well; without it no store is opened.
     """
     count, problems, spoken = _looked_at(paths)
@@ -76,7 +87,7 @@ def command(*, paths: tuple[Path, ...], aloud: bool, counted: bool, locale: str 
             click.echo(f"{path}\n  {said}\n")
         for line in _count_lines(looks):
             click.echo(line)
-        for line in _language_lines(spoken):
+        for line in _language_lines(spoken, verbose=verbose):
             click.echo(line)
         click.echo(summary(count, problems))
     return 1 if errors else 0
@@ -134,10 +145,10 @@ def _looked_at(paths: tuple[Path, ...]) -> tuple[int, list[Problem], list[Langua
     return len(_files(root, root)), problems, list(languages(definitions))
 
 
-def _language_lines(spoken: list[Languages]) -> list[str]:
-    from tidings.templates.languages import language_lines
+def _language_lines(spoken: list[Languages], *, verbose: bool) -> list[str]:
+    from tidings.templates.languages import language_lines, short_lines
 
-    return [*language_lines(spoken), ""] if spoken else []
+    return [*(language_lines if verbose else short_lines)(spoken), ""] if spoken else []
 
 
 def check_paths(paths: tuple[Path, ...]) -> tuple[int, list[Problem]]:
@@ -168,9 +179,11 @@ def _examined(root: Path) -> tuple[Definitions | None, list[Problem]]:
     definitions, problems = check(root)
     if definitions is None:
         return None, problems
+    from tidings.campaigns.steps import with_steps
     from tidings.channels.checking import check_channels
     from tidings.templates.checking import check_messages
 
+    definitions = with_steps(definitions)
     problems = [*problems, *check_channels(definitions), *check_messages(definitions)]
     return definitions, sorted(problems, key=lambda problem: (problem.at, problem.code))
 

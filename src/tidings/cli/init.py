@@ -14,7 +14,7 @@ from tidings.cli.options import examples
 def command(folder: Path) -> int:
     """Start a workspace in a folder.
 
-    DIR is new or empty. It gets a believable shop: segments, four campaigns, messages in four languages, channels for
+    DIR is new or empty. It gets a believable shop: segments, four campaigns, eight flows, messages in four languages, channels for
     e-mail, SMS and fax, rules, and ten customers to try it with. Nothing leaves the machine before production is
     named.
     """

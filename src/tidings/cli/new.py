@@ -13,15 +13,18 @@ from tidings.cli.options import examples
     epilog=examples(
         "tidings new segment new_customers",
         "tidings new campaign summer --like spring_winback",
+        "tidings new flow second_order",
     )
 )
-@click.argument("kind", type=click.Choice(["segment", "campaign", "channel", "import"]), metavar="KIND")
+@click.argument(
+    "kind", type=click.Choice(["segment", "campaign", "flow", "channel", "import"]), metavar="KIND"
+)
 @click.argument("name")
 @click.option("--like", metavar="OLD", help="Start from this definition of the same kind.")
 def command(kind: str, name: str, like: str | None) -> int:
     """Write a valid definition to start from.
 
-    KIND is segment, campaign, channel or import. NAME is the file name without .yaml, and the id by which others refer to it. An existing file is never
+    KIND is segment, campaign, flow, channel or import. NAME is the file name without .yaml, and the id by which others refer to it. An existing file is never
     overwritten.
     """
     from tidings.config.drafts import draft

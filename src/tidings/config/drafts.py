@@ -15,6 +15,7 @@ from tidings.errors import UsageError
 FOLDERS = {
     "segment": "segments",
     "campaign": "campaigns",
+    "flow": "flows",
     "channel": "channels",
     "import": "config/imports",
 }
@@ -49,6 +50,7 @@ def draft(definitions: Definitions, kind: str, name: str, like: str | None = Non
     steps = {
         "segment": f"tidings segment {name}",
         "campaign": f"tidings plan {name}",
+        "flow": f"tidings plan {name}",
         "channel": f"name it in a campaign: via: {name}",
         "import": f"tidings import FILE.csv --as {name}",
     }
@@ -93,6 +95,8 @@ def _fresh(definitions: Definitions, kind: str, name: str) -> str:
         return _segment(definitions, name)
     if kind == "campaign":
         return _campaign(definitions, name)
+    if kind == "flow":
+        return _flow(definitions, name)
     return _channel(definitions, name) if kind == "channel" else _import(name)
 
 
@@ -142,6 +146,56 @@ def _campaign(definitions: Definitions, name: str) -> str:
         f"{_variants(definitions, send)}"
         f"{goal}"
         f"# budget: 2000 {definitions.workspace.currency}\n"
+    )
+
+
+def _flow(definitions: Definitions, name: str) -> str:
+    """Return a flow of two messages that an event starts, or a segment where no event is declared."""
+    messages = _messages(definitions)
+    if not messages:
+        raise UsageError(
+            "a flow needs a channel and a message first"
+            if not definitions.channels
+            else "a flow needs a message first",
+            what_to_do=f"write templates/{name}/email.{definitions.workspace.locale}.txt"
+            if definitions.channels
+            else "tidings new channel email",
+        )
+    send, via = next((found for found in messages if found[0].split("/")[0] == name), messages[0])
+    events, segments = definitions.events.events, sorted(definitions.segments)
+    if not events and not segments:
+        raise UsageError(
+            "a flow needs an event or a segment to start by", what_to_do="tidings new segment new_customers"
+        )
+    start = f"did: {events[0].name}" if events else f"enters: {segments[0]}"
+    money = next((event for event in events if event.revenue), None)
+    leave = next((event for event in events if event is not events[0]), None)
+    leaving = (
+        f"leave_when:                       # asked before every step\n  - did: {leave.name}\n"
+        if leave
+        else "# leave_when:                     # asked before every step\n#   - country: unknown\n"
+    )
+    goal = f"goal:\n  did: {money.name}\n  within: 30 days\n  worth: revenue\n" if money else ""
+    purposes = [one.name for one in definitions.policies.purposes]
+    purpose = "marketing" if "marketing" in purposes else purposes[0]
+    return (
+        f"flow: {_title(name)}\n"
+        f"purpose: {purpose:<24} # decides class, consent and default holdout\n"
+        f"starts:                           # or enters: SEGMENT, leaves: SEGMENT, date: DATE with when: 7 days before\n  {start}\n"
+        "again: after 30 days              # or never, always, for each THING\n"
+        f"{leaving}"
+        "steps:\n"
+        "  first:\n"
+        "    after: 1 day\n"
+        f"    send: {send:<23} # a folder in templates/\n"
+        f"    via: {via}\n"
+        "  second:\n"
+        "    after: 7 days                 # after the step before\n"
+        "    # when:                       # only those for whom this holds\n"
+        "    #   - email: known\n"
+        f"    send: {send}\n"
+        f"    via: {via}\n"
+        f"{goal}"
     )
 
 

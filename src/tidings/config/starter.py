@@ -17,8 +17,12 @@ from tidings.definitions.syntax import spelled
 from tidings.errors import UsageError
 
 FOLDERS = ("segments", "campaigns", "flows", "templates", "channels", "config")
-# The customers and orders to try the starter with, and the day that their dates are counted from.
-EXAMPLES = ("config/imports/example_customers.csv", "config/imports/example_orders.csv")
+# The customers, orders and contracts to try the starter with, and the day that their dates are counted from.
+EXAMPLES = (
+    "config/imports/example_customers.csv",
+    "config/imports/example_orders.csv",
+    "config/imports/example_contracts.csv",
+)
 _WRITTEN_ON = date(2026, 11, 21)
 _DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _GITIGNORE = """\

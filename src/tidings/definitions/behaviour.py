@@ -7,7 +7,7 @@ from datetime import date
 
 from tidings.definitions.conditions import BetweenDays, DidCondition, Measure, Times, WithinLast
 from tidings.definitions.context import Context, Unreadable, did_you_mean
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, RECORDED_RESPONSES, Event
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, RECORDED_RESPONSES, TASK_EVENTS, Event
 from tidings.definitions.nodes import Entry, Mapping, Node, Scalar
 from tidings.definitions.phrases import split_between
 from tidings.definitions.predicates import Tested, read_test
@@ -28,8 +28,8 @@ def read_event_name(node: Node, context: Context) -> str:
     """Read the name of a declared event or of a built-in response."""
     scalar = expect_scalar(node, context, "the name of an event")
     declared = context.vocabulary.events
-    known = [*declared, *RECORDED_RESPONSES]
-    if scalar.text in RECORDED_RESPONSES:
+    known = [*declared, *RECORDED_RESPONSES, *TASK_EVENTS]
+    if scalar.text in RECORDED_RESPONSES or scalar.text in TASK_EVENTS:
         return scalar.text
     if scalar.text in BUILT_IN_RESPONSES:
         raise context.report(
@@ -201,7 +201,7 @@ def read_properties(node: Node, context: Context, event: str) -> tuple[tuple[str
 def tested_property(entry: Entry, context: Context, event: str) -> Tested:
     """Return the type of a property, or report that the event has none of that name."""
     name = entry.key.text
-    declared = context.vocabulary.events.get(event)
+    declared = context.vocabulary.events.get(event, TASK_EVENTS.get(event))
     if declared is None and event not in BUILT_IN_RESPONSES:
         raise Unreadable
     found = (declared or Event(event)).property(name)

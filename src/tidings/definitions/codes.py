@@ -34,6 +34,16 @@ _CAMPAIGN = "campaign: Hello\nto: everybody\nsend: welcome\nvia: email\n"
 _EVENTS = "import: Orders\nkind: events\nevent: order_placed\ncustomer: customer\nat: day\n"
 
 
+_F = "flows/hello.yaml"
+
+
+def _flow(steps: str, starts: str = "{did: order_placed}", rest: str = "") -> str:
+    return f"flow: Hello\nstarts: {starts}\n{rest}steps:\n{steps}"
+
+
+_LETTER = "  letter: {send: welcome, via: email}\n"
+
+
 def _segment(condition: str) -> str:
     return f"segment: New people\nwhere:\n  - {condition}\n"
 
@@ -44,7 +54,7 @@ _ALL = (
     Code("FIL03", "A file is too large", "1 MB is the most; definitions are written by people.", _S, "", "Keep lists of customers in a CSV file and import them."),
     Code("FIL04", "An invisible sign", "A control sign or an odd line break stands in the text.", _S, "segment: New\x07 people\nwhere:\n  - country: SE\n", "Delete it and type the text again."),
     Code("FIL05", "A file name is no id", "The file name is the id of the definition: letters, digits, _ and -.", "segments/new people.yaml", _segment("country: SE"), "Rename it to new_people.yaml."),
-    Code("FIL06", "A file is not read", "It lies where this version of tidings reads nothing, or ends in .yml.", "flows/welcome.yaml", "flow: Welcome\n", "Move or rename it; what is not supported yet has no effect.", "warning"),
+    Code("FIL06", "A file is not read", "It lies where this version of tidings reads nothing, or ends in .yml.", "config/goals.yaml", "goals: What we want this year\n", "Move or rename it; what is not supported yet has no effect.", "warning"),
     Code("FIL08", "A file is missing", "A workspace needs config/workspace.yaml and config/policies.yaml.", "config/policies.yaml", "", "Write it, or start a workspace with `tidings init`."),
     Code("FIL09", "A file is empty", "It has no line that says anything.", _S, "# later\n", "Write its first line, or delete the file."),
     Code("FIL10", "Too many problems in one file", "Only the first 200 are said; the rest may be their consequence.", _S, "segment: New people\nwhere:\n" + "  - contry: SE\n" * 201, "Mend these first."),
@@ -71,7 +81,7 @@ _ALL = (
     Code("KEY05", "Another kind of file", "The first key says the kind, the folder which kind belongs there.", _S, _CAMPAIGN, "Move the file, or its title to the first line."),
     Code("KEY06", "Another name", "The key is spelt otherwise here.", _C, _CAMPAIGN + "spend: 400 EUR\n", "Write budget: 400 EUR for a limit."),
     Code("KEY07", "Keys that exclude or need each other", "Both together, or one without the other, mean nothing.", _S, _segment("did: order_placed\n    within: last 30 days\n    between: 2027-01-01 and 2027-03-31"), "Keep one of them."),
-    Code("KEY08", "Read, and not acted on yet", "The key is checked for mistakes; nothing happens by it. `tidings run` refuses a campaign where such a key decides who gets what, or when.", _C, _CAMPAIGN + "every: day at 09:30\n", "Leave it, and run the campaign when a later version acts on it; or delete it.", "warning"),
+    Code("KEY08", "Read, and not acted on yet", "The key is checked for mistakes; nothing happens by it. `tidings run` refuses a campaign where such a key decides who gets what, or when.", _C, _CAMPAIGN + "pilot: {on: 12, judge: after 8 weeks, go_on_if: orders at least 3}\n", "Leave it, and run the campaign when a later version acts on it; or delete it.", "warning"),
     Code("VAL01", "A value of another type", "A number, or true or false, was expected.", "channels/email2.yaml", "channel: E-mail\nadapter: smtp\nconnections: many\n", "Write connections: 8."),
     Code("VAL02", "A word that is not on the list", "Only some words have a meaning here.", _S, "segment: New people\nmembers: manual\n", "Take one of the words listed."),
     Code("VAL03", "A number outside its limits", "It is too small or too large to work.", "channels/email2.yaml", "channel: E-mail\nadapter: smtp\nconnections: 1000\n", "Write a number inside the limits."),
@@ -102,6 +112,15 @@ _ALL = (
     Code("REF08", "No such message", "A message is a folder in templates/.", _C, _CAMPAIGN.replace("send: welcome", "send: wellcome"), "Take the nearest name, or make the folder."),
     Code("REF09", "A message lacks a file", "A channel of `via` finds nothing to send.", _C, _CAMPAIGN.replace("via: email", "via: [email, text]"), "Write the file that is named, or take the channel out."),
     Code("REF10", "A value that never occurs", "The attribute is closed to other values.", _S, _segment("member_level: golden"), "Take one of its values, or add this one."),
+    Code("FLW01", "A step that nobody comes to", "Every way leads past it, or its conditions exclude each other.", _F, _flow(_LETTER.replace("}", ", then: end}") + "  again: {send: welcome, via: email}\n"), "Name it in then:, if_not: or split:, or delete it."),
+    Code("FLW02", "A wait without a limit", "Who never does what is waited for would wait for ever.", _F, _flow("  answer:\n    wait_for: {did: order_placed}\n" + _LETTER), "Write such as up_to: 3 days."),
+    Code("FLW03", "A jump that does not lead on", "A flow goes on to later steps only, and a wait is for the answer to an earlier message.", _F, _flow(_LETTER + "  back: {after: 1 day, then: letter}\n"), "Name a later step, or end."),
+    Code("FLW04", "No such step", "Steps are named as under steps:.", _F, _flow(_LETTER + "  later: {after: 1 day, then: lettr}\n"), "Take the nearest name."),
+    Code("FLW05", "A step that nobody passes over", "instead_of names a step with a `when:`, for only that can be passed over.", _F, _flow(_LETTER + "  other: {instead_of: letter, send: welcome, via: email}\n"), "Write a `when:` there, or delete instead_of."),
+    Code("FLW06", "A start that can never fire", "No customer can ever have it: a response to a message, or conditions that exclude each other.", _F, _flow(_LETTER, "{did: clicked}"), "Start it by an event of config/events.yaml, a segment or a date."),
+    Code("FLW07", "A flow that feeds itself", "One of its steps starts it for the same customer once more, and so on for ever.", _F, _flow("  waiting: {after: 1 day}\n  thanks: {add_to: fair_leads}\n", "{enters: fair_leads}", "again: always\n"), "Write again: never, or after such as 30 days.", beside=(("segments/fair_leads.yaml", "segment: Leads\nmembers: listed\n"),)),
+    Code("FLW08", "Nobody of that name on the staff", "People stand in config/staff.yaml.", _F, _flow("  call: {notify: sales}\n"), "Write them there, each with an e-mail address."),
+    Code("FLW09", "A step that does nothing, or two things", "A step does one thing, or it waits.", _F, _flow("  letter: {send: welcome, via: email, notify: sales}\n"), "Make two steps of it.", beside=(("config/staff.yaml", "staff: Us\nsales: sales@shop.example\n"),)),
     Code("REF12", "A name is taken", "Two things of one name could not be told apart.", "config/imports/test.yaml", "import: A test\nkind: experiment\ncampaign: spring\ncustomer: id\narm: arm\noutcomes: {visit: visit}\n", "Call one of them otherwise."),
     Code("CMP01", "A goal that only compares variants", "Those held out get no message, so they cannot open or click it.", _C, _CAMPAIGN + "goal: {did: clicked, within: 3 days}\n", "Name an event that every customer can have.", "warning"),
     Code("CMP02", "A text lacks the workspace's language", "Customers whose language is not known get that one.", _C, _CAMPAIGN + "variants:\n  warm:\n    say:\n      headline: {ru: Привет}\n", "Add the text in that language.", "warning"),

@@ -19,6 +19,19 @@ class AttributeCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class StartPropertyCondition:
+    """A property of the event that started the flow (or of the latest such event) passes a test.
+
+    Only conditions of flows have it. `event` names the event, whose declaration says the property's type.
+    """
+
+    event: str
+    property: str
+    test: Test
+    at: Position | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Times:
     """How many events: from `least` to `most`, both included; `most` None means no upper limit."""
 
@@ -98,4 +111,12 @@ class NoneOfThese:
     parts: tuple[Condition, ...]
 
 
-Condition = AttributeCondition | DidCondition | SegmentCondition | AllOfThese | AnyOfThese | NoneOfThese
+Condition = (
+    AttributeCondition
+    | StartPropertyCondition
+    | DidCondition
+    | SegmentCondition
+    | AllOfThese
+    | AnyOfThese
+    | NoneOfThese
+)

@@ -10,7 +10,9 @@ from typing import Any
 from tidings.definitions.codes import CODES
 from tidings.definitions.keyboard import latin_look, plain_signs
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.flow import Person
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attribute, Event
+from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.nodes import Broken, Node, Place
 from tidings.definitions.source import SourceFile
 from tidings.errors import Position, Problem
@@ -35,7 +37,8 @@ class Vocabulary:
     """The names that definitions may refer to. A value None means: declared, but unreadable; say nothing about it.
 
     `purposes` None means that config/policies.yaml itself could not be read; `goals` that there is a config/goals.yaml.
-    `no_holdout` are the purposes that hold nobody out unless a campaign says so.
+    `no_holdout` are the purposes that hold nobody out unless a campaign says so, `topics` those of each purpose.
+    `segment_rules` are the segments that could be read.
     """
 
     currency: str | None = None
@@ -49,6 +52,10 @@ class Vocabulary:
     templates: frozenset[str] = frozenset()
     goals: bool = False
     no_holdout: frozenset[str] = frozenset()
+    topics: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    segment_rules: dict[str, Segment] = field(default_factory=dict)
+    flows: set[str] = field(default_factory=set)
+    staff: dict[str, Person | None] = field(default_factory=dict)
 
     def attribute(self, name: str) -> Attribute | None:
         """Return a declared attribute, or a fixed column as the text attribute that it is."""
@@ -73,6 +80,9 @@ class Context:
         self.vocabulary = vocabulary
         self.problems = problems
         self.count = 0
+        # Of a flow: what starts it, and the event whose properties its conditions may ask for.
+        self.start_kind = ""
+        self.start_event: Event | None = None
 
     def position(self, place: Place) -> Position:
         """Return a place of this file as a position in the workspace."""

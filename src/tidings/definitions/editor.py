@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from tidings.definitions.hovers import LOCALES, hover
-from tidings.definitions.kinds.rules import FIXED_COLUMNS, RECORDED_RESPONSES, Attribute
+from tidings.definitions.kinds.rules import FIXED_COLUMNS, RECORDED_RESPONSES, TASK_EVENTS, Attribute
 from tidings.definitions.phrases import PHRASES
 from tidings.definitions.reference import schemas
 from tidings.definitions.workspace import Definitions
@@ -37,8 +37,10 @@ def workspace_schemas(definitions: Definitions, locale: str = "en") -> dict[str,
         _translate(schema, locale)
     _campaign(found["campaign"], own)
     _segment(found["segment"], own)
+    _flow(found["flow"], own)
     for kind in ("campaign", "segment"):
-        found[kind]["$defs"] = {"condition": _condition(definitions, own, found["segment"], locale)}
+        found[kind]["$defs"] = {"condition": _condition(definitions, own, locale)}
+    found["flow"]["$defs"] = {"condition": _condition(definitions, own, locale, started=True)}
     for one in found["import"]["oneOf"]:
         properties = one["properties"]
         if "event" in properties:
@@ -81,7 +83,40 @@ class _Names:
 
     def events(self, *, declared: bool = False) -> dict[str, Any]:
         titles = {one.name: one.title for one in self.definitions.events.events}
-        return _choice(titles if declared else {**titles, **dict.fromkeys(RECORDED_RESPONSES, "")})
+        answers = {name: one.title for name, one in TASK_EVENTS.items()}
+        return _choice(titles if declared else {**titles, **dict.fromkeys(RECORDED_RESPONSES, ""), **answers})
+
+    def starts(self) -> dict[str, Any]:
+        """Return what a flow can start by: declared events and answers to tasks."""
+        titles = {one.name: one.title for one in self.definitions.events.events}
+        return _choice({**titles, **{name: one.title for name, one in TASK_EVENTS.items()}})
+
+    def lists(self) -> dict[str, Any]:
+        """Return the segments that flows can add to and remove from."""
+        segments = self.definitions.segments
+        return _choice({name: one.title for name, one in segments.items() if one.members == "listed"})
+
+    def people(self) -> dict[str, Any]:
+        return _choice({one.name: one.title for one in self.definitions.staff.people})
+
+    def parties(self) -> dict[str, Any]:
+        attributes = self.definitions.attributes.attributes
+        return _choice({one.name: one.title for one in attributes if one.type == "text"})
+
+    def dates(self) -> dict[str, Any]:
+        """Return what days are counted from: dates of customers and of events."""
+        titles = {
+            one.name: one.title
+            for one in self.definitions.attributes.attributes
+            if one.type in ("date", "instant")
+        }
+        own = {
+            part.name: event.title
+            for event in self.definitions.events.events
+            for part in event.properties
+            if part.type == "date"
+        }
+        return _choice({**own, **titles})
 
     def fields(self) -> dict[str, str]:
         """Return what an import of customers can fill, with titles."""
@@ -159,12 +194,50 @@ def _segment(schema: dict[str, Any], own: _Names) -> None:
     by["examples"] = [*sortable, *by["examples"]]
 
 
-def _condition(definitions: Definitions, own: _Names, segment: dict[str, Any], locale: str) -> dict[str, Any]:
-    """Return the schema of one line of `where`: every attribute, every event, segments, any, all and none."""
+def _flow(schema: dict[str, Any], own: _Names) -> None:
+    properties = schema["properties"]
+    conditions = {"type": "array", "items": {"$ref": "#/$defs/condition"}, "minItems": 1}
+    _put(properties, "purpose", own.purposes())
+    _put(properties, "leave_when", conditions)
+    start = properties["starts"]["properties"]
+    _put(start, "did", own.starts())
+    _put(start, "of", own.events(declared=True))
+    _put(start, "date", own.dates())
+    for key in ("enters", "leaves"):
+        _put(start, key, own.segments())
+    step = properties["steps"]["additionalProperties"]["properties"]
+    _put(step, "when", conditions)
+    _put(step, "send", own.messages())
+    _put(step, "via", _several(own.channels()))
+    _put(step, "purpose", own.purposes())
+    _put(step, "to", own.parties())
+    _put(step, "notify", own.people())
+    for key in ("add_to", "remove_from"):
+        _put(step, key, own.lists())
+    step["wait_for"]["properties"]["did"] |= own.events()
+    for goal in (properties["goal"], properties["also"]["items"]):
+        goal["properties"]["did"] |= own.events()
+        goal["properties"]["worth"] |= own.worth()
+
+
+def _condition(
+    definitions: Definitions, own: _Names, locale: str, *, started: bool = False
+) -> dict[str, Any]:
+    """Return the schema of one line of `where`: every attribute, every event, segments, any, all and none.
+
+    `started`: of a flow, whose conditions may ask for properties of the event that started it.
+    """
     from tidings.definitions.behaviour import DID, DID_NOT
 
     nested = {"type": "array", "items": {"$ref": "#/$defs/condition"}, "minItems": 1}
-    properties: dict[str, Any] = {name: _attribute(Attribute(name, "text")) for name in FIXED_COLUMNS}
+    properties: dict[str, Any] = {}
+    if started:
+        for event in definitions.events.events:
+            properties |= {
+                part.name: _attribute(Attribute(part.name, part.type, event.title))
+                for part in event.properties
+            }
+    properties |= {name: _attribute(Attribute(name, "text")) for name in FIXED_COLUMNS}
     for attribute in definitions.attributes.attributes:
         properties[attribute.name] = _attribute(attribute)
     did = json.loads(json.dumps(DID.schema()["properties"] | DID_NOT.schema()["properties"]))

@@ -19,9 +19,11 @@ POLICIES_FILE = "config/policies.yaml"
 ATTRIBUTES_FILE = "config/attributes.yaml"
 EVENTS_FILE = "config/events.yaml"
 GOALS_FILE = "config/goals.yaml"
-_CONFIG = (WORKSPACE_FILE, POLICIES_FILE, ATTRIBUTES_FILE, EVENTS_FILE)
-_LATER_CONFIG = {"goals", "attribution", "holidays", "rates", "templates"}
-_FOLDERS = ("segments", "campaigns", "channels", "config/imports")
+STAFF_FILE = "config/staff.yaml"
+HOLIDAYS_FILE = "config/holidays.yaml"
+_CONFIG = (WORKSPACE_FILE, POLICIES_FILE, ATTRIBUTES_FILE, EVENTS_FILE, STAFF_FILE, HOLIDAYS_FILE)
+_LATER_CONFIG = {"goals", "attribution", "rates", "templates"}
+_FOLDERS = ("segments", "campaigns", "flows", "channels", "config/imports")
 
 
 @dataclass(slots=True)
@@ -61,16 +63,6 @@ def _list(root: Path, listing: Listing, problems: list[Problem]) -> None:
     for folder in _FOLDERS:
         listing.folders[folder] = _definitions(root, folder, problems)
     _stray_config(root, problems)
-    for path in _inside(root / "flows"):
-        if path.suffix in (".yaml", ".yml"):
-            problems.append(
-                _problem(
-                    "FIL06",
-                    path.relative_to(root).as_posix(),
-                    "YAML flows are not read by this version of tidings",
-                    "nothing of it will happen",
-                )
-            )
     listing.templates = frozenset(
         path.relative_to(root).as_posix() for path in _inside(root / "templates", deep=True) if path.is_file()
     )

@@ -1,4 +1,4 @@
-"""What a plan stands for, as a hash: every definition, template byte and rule that a campaign depends on.
+"""What a plan stands for, as a hash: every definition, template byte and rule that a campaign or a flow depends on.
 
 Places in files and comments take no part; every value does. The same definitions give the same hash on every
 machine and in every process.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -17,42 +17,83 @@ from pathlib import Path
 from typing import Any
 
 from tidings import __version__
-from tidings.definitions.references import segment_references
+from tidings.definitions.kinds.campaign import Campaign
+from tidings.definitions.kinds.flow import Flow
+from tidings.definitions.references import flow_segments, segment_references
 from tidings.definitions.workspace import Definitions
 from tidings.errors import Position, UsageError
 
 
-def definition_hash(definitions: Definitions, campaign_id: str) -> str:
-    """Return the SHA-256 (hex) of everything that decides what a campaign does.
+def definition_hash(definitions: Definitions, name: str) -> str:
+    """Return the SHA-256 (hex) of everything that decides what a campaign or a flow does.
 
-    That is the campaign, its segments with all they refer to, its channels, policies, attributes, events, the
-    bytes of its template folder, the workspace's clock, currency and salt, and the engine's major version.
-    Raises UsageError when there is no such campaign.
+    That is the definition itself, its segments with all they refer to, its channels, policies, attributes, events, the
+    bytes of its templates, the holidays and people that it goes by, the workspace's clock, currency and salt, and the
+    engine's major version. Raises UsageError when there is none of that name.
     """
-    campaign = definitions.campaigns.get(campaign_id)
-    if campaign is None:
-        raise UsageError(f'there is no campaign "{campaign_id}"', what_to_do="see campaigns/ for the names")
-    names = [*campaign.to.segments, *campaign.to.except_, *campaign.copies_to]
-    names += [one.segment for one in segment_references(campaign.to.where)]
+    found: Campaign | Flow | None = definitions.campaigns.get(name) or definitions.flows.get(name)
+    if found is None:
+        raise UsageError(
+            f'there is no campaign "{name}", and no flow',
+            what_to_do="see campaigns/ and flows/ for the names",
+        )
+    needed = needs_of(found)
     content = {
         "engine": __version__.split(".", maxsplit=1)[0],
         "workspace": canonical(definitions.workspace),
-        "campaign": canonical(campaign),
+        "campaign" if isinstance(found, Campaign) else "flow": canonical(found),
         "segments": {
-            name: canonical(definitions.segments[name]) for name in needed_segments(definitions, names)
+            one: canonical(definitions.segments[one])
+            for one in needed_segments(definitions, list(needed.segments))
         },
         # `preferred` stands for one of the others.
         "channels": {
-            name: canonical(definitions.channels[name])
-            for name in campaign.via
-            if name in definitions.channels
+            one: canonical(definitions.channels[one])
+            for one in needed.channels
+            if one in definitions.channels
         },
         "policies": canonical(definitions.policies),
         "attributes": canonical(definitions.attributes),
         "events": canonical(definitions.events),
-        "templates": template_hashes(definitions, campaign.send),
+        "templates": {
+            path: digest
+            for folder in needed.templates
+            for path, digest in template_hashes(definitions, folder).items()
+        },
     }
+    if needed.people:
+        content["staff"] = {one: canonical(definitions.staff.get(one)) for one in needed.people}
+    if needed.holidays:
+        content["holidays"] = canonical(definitions.holidays)
     return _sha256(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a campaign or a flow names: segments, channels, folders of templates, people; and whether it asks for holidays."""
+
+    segments: tuple[str, ...]
+    channels: tuple[str, ...]
+    templates: tuple[str, ...]
+    people: tuple[str, ...] = ()
+    holidays: bool = False
+
+
+def needs_of(found: Campaign | Flow) -> Needs:
+    """Return what a campaign or a flow names, each once, in the order of the file."""
+    if isinstance(found, Campaign):
+        names = [*found.to.segments, *found.to.except_, *found.copies_to]
+        names += [one.segment for one in segment_references(found.to.where)]
+        shifts = found.recurrence is not None and found.recurrence.on_holidays != "send"
+        return Needs(tuple(dict.fromkeys(names)), found.via, (found.send,), holidays=shifts)
+    steps = found.steps
+    return Needs(
+        tuple(flow_segments(found)),
+        tuple(dict.fromkeys(channel for step in steps for channel in step.via)),
+        tuple(dict.fromkeys(folder for step in steps for folder in (step.send, step.card) if folder)),
+        tuple(dict.fromkeys(step.notify for step in steps if step.notify)),
+        any(step.due_workdays for step in steps),
+    )
 
 
 def policy_hash(definitions: Definitions) -> str:
@@ -108,6 +149,8 @@ def canonical(value: Any) -> Any:
         return {"time": value.isoformat()}
     if isinstance(value, Mapping):
         return {str(key): canonical(part) for key, part in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(canonical(part)["time"] if isinstance(part, date) else part for part in value)
     if isinstance(value, (tuple, list)):
         return [canonical(part) for part in value]
     raise TypeError(f"{type(value).__name__} is no part of a definition")

@@ -5,7 +5,7 @@ The English text is the key's own; a test keeps this table complete for the file
 
 from __future__ import annotations
 
-from tidings.definitions.hovers_rules import TABLE
+from tidings.definitions import hovers_flows, hovers_rules
 
 LOCALES = ("en", "zh-TW", "zh-CN", "ru")
 
@@ -59,6 +59,7 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("How often it comes again.", "多久一次。", "多久一次。", "Как часто повторяется."),
     ("The first day of a recurring campaign.", "定期活動的第一天。", "定期活动的第一天。", "Первый день повторяющейся кампании."),
     ("Its last day.", "最後一天。", "最后一天。", "Последний день."),
+    ("What happens to a day that nothing ran on until more than 12 hours late.", "超過 12 小時都沒有執行的那一天怎麼處理。", "超过 12 小时都没有运行的那一天怎么处理。", "Что делать с днём, если рассылка не запустилась и опоздала более чем на 12 часов."),
     ("What happens to a day of config/holidays.yaml.", "遇到 config/holidays.yaml 的假日時怎麼辦。", "遇到 config/holidays.yaml 的假日时怎么办。", "Что делать в день из config/holidays.yaml."),
     ("Whether the same customer gets a recurring campaign again.", "同一位顧客會不會再收到定期活動。", "同一位客户会不会再收到定期活动。", "Получит ли один и тот же клиент повторяющуюся кампанию снова."),
     ("Whose clock its hours are on.", "時間依誰的時鐘。", "时间按谁的时钟。", "По чьим часам указано время."),
@@ -125,7 +126,7 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("The event whose amounts are taken off.", "要扣除金額的事件。", "要扣除金额的事件。", "Событие, суммы которого вычитаются."),
 )  # fmt: skip
 _BY_LOCALE = {
-    locale: {line[0]: line[number] for line in (*_TABLE, *TABLE)}
+    locale: {line[0]: line[number] for line in (*_TABLE, *hovers_rules.TABLE, *hovers_flows.TABLE)}
     for number, locale in enumerate(LOCALES)
     if number
 }

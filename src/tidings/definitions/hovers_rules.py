@@ -38,7 +38,6 @@ TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("The language for customers whose own is not known.", "不知道語言的顧客用這個語言。", "不知道语言的客户用这个语言。", "Язык для клиентов, чей язык неизвестен."),
     ("Where links, pixels and unsubscribe pages lead.", "連結、像素與取消訂閱頁的位址。", "链接、像素与退订页的地址。", "Куда ведут ссылки, пиксели и страницы отписки."),
     ("Stands in the foot of every marketing e-mail.", "寫在每封行銷郵件的頁尾。", "写在每封营销邮件的页脚。", "Стоит внизу каждого рекламного письма."),
-    ("Who wakes recurring work; this version has one clock, its own.", "由誰喚起定期工作；這個版本只有自己的時鐘。", "由谁唤起定期工作；这个版本只有自己的时钟。", "Кто запускает регулярную работу; в этой версии часы одни, собственные."),
     ("The version of this language.", "這套語法的版本。", "这套语法的版本。", "Версия этого языка."),
     ("Where data is kept and whether messages really leave.", "資料存在哪裡，訊息是否真的寄出。", "数据存在哪里，消息是否真的发出。", "Где хранятся данные и уходят ли сообщения на самом деле."),
     ("Where it keeps its data.", "資料存放的位置。", "数据存放的位置。", "Где хранятся его данные."),

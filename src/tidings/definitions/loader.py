@@ -19,15 +19,19 @@ from tidings.definitions.files import (
     ATTRIBUTES_FILE,
     EVENTS_FILE,
     GOALS_FILE,
+    HOLIDAYS_FILE,
     POLICIES_FILE,
+    STAFF_FILE,
     WORKSPACE_FILE,
     Listing,
     decoded,
     list_files,
     read_file,
 )
+from tidings.definitions.kinds.flow import Staff
 from tidings.definitions.kinds.importing import Import
 from tidings.definitions.kinds.rules import Attributes, Events
+from tidings.definitions.kinds.timing import Holidays
 from tidings.definitions.nodes import Node
 from tidings.definitions.opening import check_first_key
 from tidings.definitions.readers import (
@@ -35,12 +39,15 @@ from tidings.definitions.readers import (
     campaign,
     channel,
     events,
+    flow,
+    holidays,
     importing,
     policies,
     segment,
+    staff,
     workspace,
 )
-from tidings.definitions.readers.later import with_segments
+from tidings.definitions.readers.later import flows_with_segments, with_segments
 from tidings.definitions.references import check_circles, check_experiments
 from tidings.definitions.source import SourceFile
 from tidings.definitions.workspace import Definitions
@@ -100,8 +107,12 @@ def vocabulary_of(definitions: Definitions) -> Vocabulary:
         segments={name: one.path for name, one in definitions.segments.items()},
         channels=dict(definitions.channels),
         campaigns=set(definitions.campaigns),
+        flows=set(definitions.flows),
         purposes={one.name for one in definitions.policies.purposes},
+        topics={one.name: one.topics for one in definitions.policies.purposes},
         templates=definitions.templates,
+        segment_rules=dict(definitions.segments),
+        staff={one.name: one for one in definitions.staff.people},
     )
 
 
@@ -132,26 +143,36 @@ class _Reading:
         known.segments = dict(listing.folders["segments"])
         known.channels = dict.fromkeys(listing.folders["channels"])
         known.campaigns = set(listing.folders["campaigns"])
+        known.flows = set(listing.folders["flows"])
         known.goals = (self.root / GOALS_FILE).is_file()
         place = self._open(WORKSPACE_FILE, "workspace", workspace.read)
         if place is not None:
             known.currency, known.locale = place.currency, place.locale
+        self._read_vocabulary(listing)
         rules = (
             self._open(POLICIES_FILE, "policies", policies.read) if POLICIES_FILE in listing.config else None
         )
         if rules is not None:
             known.purposes = {one.name for one in rules.purposes}
+            known.topics = {one.name: one.topics for one in rules.purposes}
             known.no_holdout = frozenset(
                 one.name
                 for one in rules.purposes
                 if one.holdout is not None and one.holdout.basis_points == 0
             )
-        self._read_vocabulary(listing)
+        people = self._open(STAFF_FILE, "staff", staff.read) if STAFF_FILE in listing.config else {}
+        known.staff = AnyName() if people is None else people
+        days = (
+            self._open(HOLIDAYS_FILE, "holidays", holidays.read) if HOLIDAYS_FILE in listing.config else None
+        )
         channels = self._each(listing.folders["channels"], "channel", channel.read)
         known.channels.update(channels)
         segments = self._each(listing.folders["segments"], "segment", segment.read)
+        known.segment_rules = segments
         campaigns = self._each(listing.folders["campaigns"], "campaign", campaign.read)
         campaigns = with_segments(campaigns, segments)
+        flows = self._each(listing.folders["flows"], "flow", flow.read)
+        flows = flows_with_segments(flows, segments)
         imports = self._each(listing.folders["config/imports"], "import", importing.read)
         self.problems += check_circles(segments, self.sources)
         self.problems += check_experiments(imports, self.sources)
@@ -165,10 +186,13 @@ class _Reading:
             events=Events(tuple(one for one in known.events.values() if one)),
             segments=segments,
             campaigns=campaigns,
+            flows=flows,
             channels=channels,
             imports=imports,
             files={path: source.content for path, source in sorted(self.sources.items())},
             templates=listing.templates,
+            staff=Staff(tuple(one for one in known.staff.values() if one)),
+            holidays=days or Holidays(),
         )
 
     def read(self, file: SourceFile, kind: str, reader: Callable[[Node, Context], T]) -> T | None:

@@ -9,14 +9,17 @@ from tidings.definitions.schema import expect_mapping
 FOLDERS = {
     "segment": "segments/",
     "campaign": "campaigns/",
+    "flow": "flows/",
     "channel": "channels/",
     "import": "config/imports/",
     "workspace": "config/workspace.yaml",
     "policies": "config/policies.yaml",
     "attributes": "config/attributes.yaml",
     "events": "config/events.yaml",
+    "staff": "config/staff.yaml",
+    "holidays": "config/holidays.yaml",
 }
-_LATER = ("flow", "occasion", "survey", "goals", "holidays", "attribution")
+_LATER = ("occasion", "survey", "goals", "attribution")
 
 
 def check_first_key(node: Node, kind: str, context: Context) -> None:
@@ -46,6 +49,6 @@ def check_first_key(node: Node, kind: str, context: Context) -> None:
             "KEY05", first, f'a file here starts with "{kind}", and this one is of kind {first.text}',
             f"it belongs in {FOLDERS[first.text]}",
         )  # fmt: skip
-    if kind in ("attributes", "events"):
+    if kind in ("attributes", "events", "staff"):
         context.report("KEY05", first, f'the first line of this file is its title: "{kind}: TITLE"')
         raise Unreadable

@@ -269,6 +269,11 @@ def _date(part: Scalar, context: Context, tested: Tested) -> date | datetime:
     return day
 
 
+def read_literal(node: Node, context: Context, tested: Tested) -> Value:
+    """Read one plain value as a type asks, and nothing that only tests one."""
+    return _literal(node, context, tested)
+
+
 def _literal(
     node: Node, context: Context, tested: Tested, *, escaped: bool = False, listed: bool = False
 ) -> Value:

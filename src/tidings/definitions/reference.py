@@ -13,10 +13,15 @@ from tidings.definitions.readers import (
     channel,
     columns,
     events,
+    flow,
     goal,
+    holidays,
     importing,
     policies,
     segment,
+    staff,
+    starting,
+    stepping,
     variants,
     workspace,
 )
@@ -26,10 +31,13 @@ from tidings.definitions.schema import Keys
 _PAGES: tuple[tuple[str, str, str, tuple[tuple[str, Keys], ...]], ...] = (
     ("segment", "Segments", "`segments/NAME.yaml` says who is selected. Lists of conditions mean *all*; the lines of `except` mean *any*.", (("A segment", segment.KEYS), ("A condition with `did`", DID), ("A condition with `did_not`", DID_NOT))),
     ("campaign", "Campaigns", "`campaigns/NAME.yaml` is one promotion: audience, message, variants, holdout, goal.", (("A campaign", campaign.KEYS), ("A variant", variants.VARIANT_KEYS), ("A goal", goal.KEYS))),
+    ("flow", "Flows", "`flows/NAME.yaml` is one journey: what starts it for a customer, and named steps in their order. A step is due `after` the step before (at once without it), is passed over when its `when` does not hold, and does one thing.", (("A flow", flow.KEYS), ("A start", starting.START_KEYS), ("A step", stepping.STEP_KEYS), ("A wait", stepping.WAIT_KEYS))),
     ("channel", "Channels", "`channels/NAME.yaml` binds an adapter; its file name is what `via` says.", (("A channel", channel.KEYS),)),
     ("import", "Imports", "`config/imports/NAME.yaml`, or a file anywhere, says how a CSV file is read.", (("Customers", importing.CUSTOMERS), ("Events", importing.EVENTS), ("A test run elsewhere", importing.EXPERIMENT), ("A column", columns.COLUMN_KEYS), ("An item of an order", importing.ITEM_KEYS), ("Returns", importing.RETURNS_KEYS), ("A consent", importing.CONSENT_KEYS))),
     ("workspace", "The workspace", "`config/workspace.yaml` says who we are, our clock and our environments.", (("The workspace", workspace.KEYS), ("An environment", workspace.ENVIRONMENT_KEYS))),
-    ("policies", "Policies", "`config/policies.yaml` holds the purposes and the rules that stand over every message.", (("The policies", policies.KEYS), ("A purpose", policies.PURPOSE_KEYS))),
+    ("policies", "Policies", "`config/policies.yaml` holds the purposes and the rules that stand over every message.", (("The policies", policies.KEYS), ("A purpose", policies.PURPOSE_KEYS), ("An open case", policies.CASE_KEYS))),
+    ("staff", "Staff", "`config/staff.yaml`: below its title, each key is the name of a person whom flows can give a task; `NAME: ADDRESS` is short for `NAME: {email: ADDRESS}`.", (("A person", staff.KEYS),)),
+    ("holidays", "Holidays", "`config/holidays.yaml` holds days off, and days at the weekend that are worked in exchange.", (("The holidays", holidays.KEYS),)),
     ("attributes", "Attributes", "`config/attributes.yaml`: below its title, each key is the name of an attribute; `NAME: TYPE` is short for `NAME: {type: TYPE}`.", (("An attribute", attributes.KEYS),)),
     ("events", "Events", "`config/events.yaml`: below its title, each key is the name of an event.", (("An event", events.KEYS), ("A property", events.PROPERTY_KEYS))),
 )  # fmt: skip
@@ -57,7 +65,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     for name, title, _, tables in _PAGES:
         if name == "import":
             body: dict[str, Any] = {"oneOf": [keys.schema() for keys in importing.BY_KIND.values()]}
-        elif name in ("attributes", "events"):
+        elif name in ("attributes", "events", "staff"):
             entry = {"anyOf": [{"type": ["string", "null"]}, tables[0][1].schema()]}
             body = {"type": "object", "properties": {name: {"type": "string"}}, "additionalProperties": entry}
         else:

@@ -11,6 +11,7 @@ from tidings.definitions.conditions import (
     NoneOfThese,
     SegmentCondition,
 )
+from tidings.definitions.kinds.flow import Flow
 from tidings.definitions.kinds.importing import ExperimentImport, Import
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.source import SourceFile
@@ -24,6 +25,14 @@ def segment_references(conditions: Iterable[Condition]) -> Iterator[SegmentCondi
             yield condition
         elif isinstance(condition, (AllOfThese, AnyOfThese, NoneOfThese)):
             yield from segment_references(condition.parts)
+
+
+def flow_segments(flow: Flow) -> list[str]:
+    """Return the segments that a flow names: those that start it, those that its conditions ask for, and its lists."""
+    asked = (*flow.leave_when, *(one for step in flow.steps for one in step.when))
+    names = [flow.starts.segment, *(one.segment for one in segment_references(asked))]
+    names += [step.segment for step in flow.steps]
+    return [name for name in dict.fromkeys(names) if name]
 
 
 def check_circles(segments: dict[str, Segment], sources: dict[str, SourceFile]) -> list[Problem]:

@@ -10,6 +10,7 @@ from tidings.definitions.conditions import (
     Condition,
     NoneOfThese,
     SegmentCondition,
+    StartPropertyCondition,
 )
 from tidings.definitions.context import Context, Unreadable, did_you_mean
 from tidings.definitions.nodes import Entry, Node
@@ -102,6 +103,12 @@ def _attribute(entry: Entry, context: Context) -> Condition:
     name = entry.key.text
     vocabulary = context.vocabulary
     attribute = vocabulary.attribute(name)
+    event = context.start_event
+    own = event.property(name) if event and attribute is None else None
+    if event is not None and own is not None:
+        currency = (own.currency or vocabulary.currency) if own.type == "money" else None
+        test = read_test(entry.value, context, Tested(name, own.type, currency))
+        return StartPropertyCondition(event.name, name, test, context.position(entry.key.place))
     if attribute is None:
         if name in vocabulary.attributes:
             raise Unreadable
@@ -115,7 +122,8 @@ def _attribute(entry: Entry, context: Context) -> Condition:
 def _unknown(entry: Entry, context: Context) -> Exception:
     name = entry.key.text
     vocabulary = context.vocabulary
-    known = [*vocabulary.attribute_names(), *CONDITION_WORDS]
+    own = [one.name for one in context.start_event.properties] if context.start_event else []
+    known = [*vocabulary.attribute_names(), *own, *CONDITION_WORDS]
     if key_trap(name, entry.key, context, known):
         return Unreadable()
     if name in _LATER:

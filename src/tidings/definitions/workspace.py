@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.flow import Flow, Staff
 from tidings.definitions.kinds.importing import Import
 from tidings.definitions.kinds.rules import Attributes, Events, Policies, Workspace
 from tidings.definitions.kinds.segment import Segment
+from tidings.definitions.kinds.timing import Holidays
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,10 @@ class Definitions:
     events: Events = Events()
     segments: dict[str, Segment] = field(default_factory=dict)
     campaigns: dict[str, Campaign] = field(default_factory=dict)
+    flows: dict[str, Flow] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     imports: dict[str, Import] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     templates: frozenset[str] = frozenset()
+    staff: Staff = Staff()
+    holidays: Holidays = field(default_factory=Holidays)

@@ -30,11 +30,13 @@ from tidings.definitions.conditions import (
     DidCondition,
     NoneOfThese,
     SegmentCondition,
+    StartPropertyCondition,
     Times,
     WithinLast,
 )
 from tidings.definitions.kinds.campaign import Campaign, Goal
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.flow import Step
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.kinds.timing import Recurrence, Rhythm
 from tidings.definitions.values import (
@@ -103,6 +105,14 @@ class Chinese:
             return self._test(
                 self._quote(self.names.attribute(name)), one.test, self.names.attribute_type(name), self.names.currency(name)
             )  # fmt: skip
+        if isinstance(one, StartPropertyCondition):
+            kind = self.names.property_type(one.event, one.property)
+            return self._test(
+                self._quote(one.property),
+                one.test,
+                kind,
+                self.names.property_currency(one.event, one.property),
+            )
         if isinstance(one, SegmentCondition):
             return self._say("in segment", self.names.segment(one.segment))
         if isinstance(one, DidCondition):
@@ -123,7 +133,7 @@ class Chinese:
                 self._test(self._quote(name), test, self.names.property_type(one.event, name), self.names.property_currency(one.event, name))
                 for name, test in one.with_
             )  # fmt: skip
-            with_ = self._say("where", _spaced(tests))
+            with_ = self._say("where", spaced(tests))
         else:
             with_ = ""
         measure = ""
@@ -260,6 +270,8 @@ class Chinese:
             said.append(self._say("weekdays", "、".join(DAYS[day] for day in one.weekdays)))
         if one.recurrence and one.recurrence.on_holidays != "send":
             said.append(self._say(f"holidays {one.recurrence.on_holidays}"))
+        if one.misfire:
+            said.append(self._say(f"misfire {one.misfire}"))
         if one.again:
             after = self._length(one.again.after) if one.again.after else ""
             said.append(self._say(f"again {one.again.how}", after or self._quote(one.again.each)))
@@ -268,7 +280,7 @@ class Chinese:
     def _segments(self, names: Sequence[str], word: str) -> str:
         return self._joined([self._quote(self.names.segment(name)) for name in names], word)
 
-    def _via(self, one: Campaign) -> str:
+    def _via(self, one: Campaign | Step) -> str:
         said = []
         for name in one.via:
             if name == "preferred":
@@ -328,7 +340,7 @@ class Chinese:
             self._test(self._quote(name), test, self.names.property_type(goal.did, name), self.names.property_currency(goal.did, name))
             for name, test in goal.with_
         )  # fmt: skip
-        with_ = f"{_spaced(tests)}的" if tests else ""
+        with_ = f"{spaced(tests)}的" if tests else ""
         text = self._say("goal", self._length(goal.within), with_, self.names.event(goal.did))
         word, name = self.names.worth(goal)
         return text + (
@@ -348,7 +360,7 @@ class Chinese:
         return text
 
 
-def _spaced(text: str) -> str:
+def spaced(text: str) -> str:
     """Return a text that Chinese may follow, with a space after Latin letters and figures."""
     return f"{text} " if text[-1:].isascii() and text[-1:].isalnum() else text
 

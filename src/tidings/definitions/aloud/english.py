@@ -16,11 +16,13 @@ from tidings.definitions.conditions import (
     DidCondition,
     NoneOfThese,
     SegmentCondition,
+    StartPropertyCondition,
     Times,
     WithinLast,
 )
 from tidings.definitions.kinds.campaign import Campaign, Goal
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.flow import Step
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.kinds.timing import Recurrence, Rhythm
 from tidings.definitions.values import (
@@ -97,6 +99,11 @@ class English:
             return self._test(
                 f"“{self.names.attribute(name)}”", one.test, self.names.attribute_type(name), self.names.currency(name)
             )  # fmt: skip
+        if isinstance(one, StartPropertyCondition):
+            kind = self.names.property_type(one.event, one.property)
+            return self._test(
+                f"“{one.property}”", one.test, kind, self.names.property_currency(one.event, one.property)
+            )
         if isinstance(one, SegmentCondition):
             return f"the customer is in the segment “{self.names.segment(one.segment)}”"
         if isinstance(one, DidCondition):
@@ -252,6 +259,14 @@ class English:
             said.append(
                 "on a holiday nothing is sent" if skip else "on a holiday it waits for the next workday"
             )
+        if one.misfire:
+            said.append(
+                {
+                    "skip": "an hour missed by more than 12 hours is skipped",
+                    "catch_up": "an hour missed by more than 12 hours is made up for at once",
+                    "reschedule": "an hour missed by more than 12 hours is put off to the next day's",
+                }[one.misfire]
+            )
         if one.again:
             said.append(
                 {
@@ -263,7 +278,7 @@ class English:
             )
         return said
 
-    def _via(self, one: Campaign) -> str:
+    def _via(self, one: Campaign | Step) -> str:
         said = []
         for name in one.via:
             if name == "preferred":

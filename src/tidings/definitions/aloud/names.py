@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from tidings.definitions.kinds.campaign import Campaign, Goal
+from tidings.definitions.kinds.flow import Flow
 from tidings.definitions.money import exponent, from_minor
 from tidings.definitions.values import Money, Share
 from tidings.definitions.workspace import Definitions
@@ -27,7 +28,12 @@ class Names:
         found = self.definitions.attributes.get(name)
         return found.title or name if found else self.built_in.get(name, name)
 
-    def holdout(self, campaign: Campaign) -> Share | None:
+    def person(self, name: str) -> str:
+        """Return what people call somebody of the staff."""
+        found = self.definitions.staff.get(name)
+        return found.title or name if found else name
+
+    def holdout(self, campaign: Campaign | Flow) -> Share | None:
         """Return the share held out, also where the campaign leaves it to its purpose; None where the plan decides."""
         purpose = self.definitions.policies.purpose(campaign.purpose)
         if campaign.holdout.share is not None or purpose is None:
@@ -60,7 +66,7 @@ class Names:
 
     def event(self, name: str) -> str:
         """Return what people call an event."""
-        found = self.definitions.events.get(name)
+        found = next((one for one in self.definitions.events.events if one.name == name), None)
         return found.title or name if found else self.built_in.get(name, name)
 
     def worth(self, goal: Goal) -> tuple[str, str]:

@@ -14,10 +14,12 @@ from tidings.definitions.aloud.russian_words import (
     FEMININE,
     GENDER,
     HOW,
+    MISFIRE,
     MONTHS,
     NOT_BREAKING,
     NTH,
     ON_DAYS,
+    ON_HOLIDAYS,
     ONE_DAY,
     ORDER,
     PLACE,
@@ -36,11 +38,13 @@ from tidings.definitions.conditions import (
     DidCondition,
     NoneOfThese,
     SegmentCondition,
+    StartPropertyCondition,
     Times,
     WithinLast,
 )
 from tidings.definitions.kinds.campaign import Campaign, Goal
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.flow import Step
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.kinds.timing import Recurrence, Rhythm
 from tidings.definitions.values import (
@@ -78,7 +82,7 @@ class Russian:
         return self._campaign(one) if isinstance(one, Campaign) else self._channel(one)
 
     def _segment(self, one: Segment) -> str:
-        title = _quoted(one.title)
+        title = quoted(one.title)
         if one.members == "listed":
             return f"{title}: список клиентов, который ведётся импортом."
         what = (
@@ -93,7 +97,7 @@ class Russian:
             keep = one.rank.keep
             by = f"с наибольшим значением «{self.names.attribute(one.rank.by)}»"
             if isinstance(keep, Share):
-                text += f"; из оставшихся берутся {_share(keep)} {by}"
+                text += f"; из оставшихся берутся {share_of(keep)} {by}"
             else:
                 text += f"; из оставшихся берутся {figure(keep, NOT_BREAKING)} {plural(keep, 'клиент', 'клиента', 'клиентов')} {by}"
         if one.owner:
@@ -104,10 +108,15 @@ class Russian:
         if isinstance(one, AttributeCondition):
             name = one.attribute
             return self._test(
-                _quoted(self.names.attribute(name)), one.test, self.names.attribute_type(name), self.names.currency(name)
+                quoted(self.names.attribute(name)), one.test, self.names.attribute_type(name), self.names.currency(name)
             )  # fmt: skip
+        if isinstance(one, StartPropertyCondition):
+            kind = self.names.property_type(one.event, one.property)
+            return self._test(
+                quoted(one.property), one.test, kind, self.names.property_currency(one.event, one.property)
+            )
         if isinstance(one, SegmentCondition):
-            return f"клиент входит в сегмент {_quoted(self.names.segment(one.segment))}"
+            return f"клиент входит в сегмент {quoted(self.names.segment(one.segment))}"
         if isinstance(one, DidCondition):
             return self._did(one)
         parts = [self._condition(part) for part in one.parts]
@@ -119,17 +128,17 @@ class Russian:
         return f"не верно ничего из этого ({'; '.join(parts)})"
 
     def _did(self, one: DidCondition) -> str:
-        event = _quoted(self.names.event(one.event))
+        event = quoted(self.names.event(one.event))
         window = self._window(one.window)
         with_ = "".join(
-            f", где {self._test(_quoted(name), test, self.names.property_type(one.event, name), self.names.property_currency(one.event, name))}"
+            f", где {self._test(quoted(name), test, self.names.property_type(one.event, name), self.names.property_currency(one.event, name))}"
             for name, test in one.with_
         )
         measure = ""
         if one.measure:
             name = one.measure.property
             measured = self._test(
-                _quoted(name), one.measure.test, self.names.property_type(one.event, name), self.names.property_currency(one.event, name)
+                quoted(name), one.measure.test, self.names.property_type(one.event, name), self.names.property_currency(one.event, name)
             )  # fmt: skip
             measure = f", причём {HOW[one.measure.how]} {measured}"
         if one.times == Times():
@@ -225,7 +234,7 @@ class Russian:
 
     def _campaign(self, one: Campaign) -> str:
         parts = [
-            f"Кампания {_quoted(one.title)} отправляет сообщение «{one.send}» {self._via(one)}{self._when(one)}; получают {self._audience(one)}",
+            f"Кампания {quoted(one.title)} отправляет сообщение «{one.send}» {self._via(one)}{self._when(one)}; получают {self._audience(one)}",
             f"назначение: «{one.purpose}»",
             *self._times_of(one),
         ]
@@ -239,9 +248,9 @@ class Russian:
         elif share.basis_points == 0:
             parts.append("контрольной группы нет")
         else:
-            parts.append(f"{_share(share)} из них ничего не получают и служат для сравнения")
+            parts.append(f"{share_of(share)} из них ничего не получают и служат для сравнения")
         if one.variants:
-            names = [f"«{v.name}»{f' ({_share(v.share)})' if v.share else ''}" for v in one.variants]
+            names = [f"«{v.name}»{f' ({share_of(v.share)})' if v.share else ''}" for v in one.variants]
             parts.append(f"варианты текста: {_joined(names, 'и')}{', поровну' if equal_shares(one) else ''}")
         if one.offer:
             parts.append(f"предложение: {one.offer.gives}{self._ends(one.offer.ends)}")
@@ -266,12 +275,9 @@ class Russian:
         if one.weekdays:
             said.append(f"сообщения уходят только {_joined([ON_DAYS[day] for day in one.weekdays], 'и')}")
         if one.recurrence and one.recurrence.on_holidays != "send":
-            skip = one.recurrence.on_holidays == "skip"
-            said.append(
-                "в праздники ничего не отправляется"
-                if skip
-                else "с праздника переносится на следующий рабочий день"
-            )
+            said.append(ON_HOLIDAYS[one.recurrence.on_holidays])
+        if one.misfire:
+            said.append(MISFIRE[one.misfire])
         if one.again:
             said.append(
                 {
@@ -283,7 +289,7 @@ class Russian:
             )
         return said
 
-    def _via(self, one: Campaign) -> str:
+    def _via(self, one: Campaign | Step) -> str:
         said = []
         for name in one.via:
             if name == "preferred":
@@ -328,7 +334,7 @@ class Russian:
             text = f"все из {_segments([self.names.segment(n) for n in to.segments])}"
         if to.except_:
             text += f", кроме тех, кто входит в {_segments([self.names.segment(n) for n in to.except_], accusative=True)}"
-        return text + (f" ({_share(one.sample)} из них)" if one.sample else "")
+        return text + (f" ({share_of(one.sample)} из них)" if one.sample else "")
 
     def _ends(self, ends: date | datetime | Duration | None) -> str:
         if ends is None:
@@ -339,16 +345,16 @@ class Russian:
 
     def _goal(self, goal: Goal) -> str:
         with_ = "".join(
-            f", где {self._test(_quoted(name), test, self.names.property_type(goal.did, name), self.names.property_currency(goal.did, name))},"
+            f", где {self._test(quoted(name), test, self.names.property_type(goal.did, name), self.names.property_currency(goal.did, name))},"
             for name, test in goal.with_
         )
         word, name = self.names.worth(goal)
         worth = f", его ценность: {WORTH.get(word, f'«{name}»')}" if goal.worth else ""
         within = length(goal.within, genitive=True)
-        return f"успех: событие {_quoted(self.names.event(goal.did))}{with_} в течение {within}{worth}"
+        return f"успех: событие {quoted(self.names.event(goal.did))}{with_} в течение {within}{worth}"
 
     def _channel(self, one: Channel) -> str:
-        text = f"Канал {_quoted(one.title)} передаёт {CARRIES[one.kind]} через {one.adapter}"
+        text = f"Канал {quoted(one.title)} передаёт {CARRIES[one.kind]} через {one.adapter}"
         if one.sender:
             text += f", отправитель {one.sender}"
         if one.cost:
@@ -361,7 +367,7 @@ class Russian:
         return f"{text}."
 
 
-def _quoted(title: str) -> str:
+def quoted(title: str) -> str:
     """Return a title in Russian quotes; those inside it become the inner ones."""
     return f"«{title.replace('«', '„').replace('»', '“')}»"
 
@@ -371,10 +377,10 @@ def _joined(items: Sequence[str], word: str) -> str:
 
 
 def _segments(titles: Sequence[str], *, accusative: bool = False, word: str = "или") -> str:
-    quoted = _joined([_quoted(title) for title in titles], word)
+    joined = _joined([quoted(title) for title in titles], word)
     if len(titles) == 1:
-        return f"{'сегмент' if accusative else 'сегмента'} {quoted}"
-    return f"{'сегменты' if accusative else 'сегментов'} {quoted}"
+        return f"{'сегмент' if accusative else 'сегмента'} {joined}"
+    return f"{'сегменты' if accusative else 'сегментов'} {joined}"
 
 
 def _next(one: Duration) -> str:
@@ -384,7 +390,8 @@ def _next(one: Duration) -> str:
     return f"ближайшие {length(one)}"
 
 
-def _share(share: Share) -> str:
+def share_of(share: Share) -> str:
+    """Return a share as Russian writes it: 12,5 %, with a space that does not break."""
     return f"{str(share).removesuffix('%').replace('.', ',')}{NOT_BREAKING}%"
 
 

@@ -61,3 +61,14 @@ def plural(count: int, one: str, few: str, many: str) -> str:
     if count % 10 == 1 and count % 100 != 11:
         return one
     return few if 2 <= count % 10 <= 4 and count % 100 not in (12, 13, 14) else many
+
+
+ON_HOLIDAYS = {
+    "skip": "в праздники ничего не отправляется",
+    "next workday": "с праздника переносится на следующий рабочий день",
+}
+MISFIRE = {
+    "skip": "опоздавшая более чем на 12 часов пропускается",
+    "catch_up": "опоздавшая более чем на 12 часов уходит сразу",
+    "reschedule": "опоздавшая более чем на 12 часов переносится на тот же час следующего дня",
+}

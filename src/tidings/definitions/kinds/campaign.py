@@ -72,12 +72,13 @@ class Audience:
 class Campaign:
     """One file of campaigns/. `send` names a folder in templates/, `via` the channels in order.
 
-    `preferred` in `via` stands for the customer's own choice (the attribute `preferred_channel`). `patience` is how long
+    `topic` is one of those of its purpose, or empty. `preferred` in `via` stands for the customer's own choice (the attribute `preferred_channel`). `patience` is how long
     a channel with receipts may leave an accepted message unconfirmed before the next one is tried.
     `one_each`: address (who shares an address gets one message together) or customer. `unit`: what arms are drawn by,
     customer or account. `group`: account where one message a company goes out, with its customers as a table.
     `copies_to` names segments of staff who get the real message and are never counted. `costs` are fixed, by name.
     `say` are texts for every variant; the message of a campaign without variants shows them.
+    `misfire` is what happens to an occurrence more than 12 hours late: skip, catch_up or reschedule ("": by the class).
     `acts_later` names keys that are read and checked, and that this version does not act on; one of a segment is
     written `segments/NAME.yaml: KEY`. Everything from `audience` on is among them where it is written.
     """
@@ -89,6 +90,7 @@ class Campaign:
     send: str
     via: tuple[str, ...]
     purpose: str = "marketing"
+    topic: str = ""
     at: LocalTime | None = None
     holdout: Holdout = Holdout()
     variants: tuple[Variant, ...] = ()
@@ -112,6 +114,7 @@ class Campaign:
     late: str = ""
     priority: str = "normal"
     recurrence: Recurrence | None = None
+    misfire: str = ""
     again: Again | None = None
     send_between: SendBetween | None = None
     weekdays: tuple[int, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidings.definitions.values import Test
+from tidings.definitions.values import Duration, Test
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,10 @@ class RowTest:
 
 @dataclass(frozen=True, slots=True)
 class CustomersImport:
-    """`kind: customers`: one row a customer. `fields` maps fixed columns and attributes to columns of the file."""
+    """`kind: customers`: one row a customer. `fields` maps fixed columns and attributes to columns of the file.
+
+    `fresh`: nothing that uses what it brings is sent while its last finished import is older.
+    """
 
     id: str
     title: str
@@ -55,6 +58,7 @@ class CustomersImport:
     country: str | None = None
     skip: tuple[RowTest, ...] = ()
     source: str = ""
+    fresh: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ class EventsImport:
     """`kind: events`: one row an event, or with `order` the rows of one order are one event with items.
 
     `ids` are the columns whose values identify an event for ever; without them it is the order, or else the
-    hash of the row and its ordinal among equals in the file.
+    hash of the row and its ordinal among equals in the file. `fresh`: nothing that uses the event is sent while
+    its last finished import is older.
     """
 
     id: str
@@ -95,6 +100,7 @@ class EventsImport:
     properties: tuple[tuple[str, Column], ...] = ()
     ids: tuple[str, ...] = ()
     skip: tuple[RowTest, ...] = ()
+    fresh: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import time
 from decimal import Decimal
 
-from tidings.definitions.values import Share
+from tidings.definitions.values import Duration, Share, Unit
+
+_DAYS = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 30, Unit.YEAR: 365}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,45 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
+class Cap:
+    """At most so many messages in any `per` (of days or longer) that follow each other on the workspace clock."""
+
+    count: int
+    per: Duration
+
+    @property
+    def days(self) -> int:
+        """Return `per` in calendar days: 7 for a week, 30 for a month, 365 for a year."""
+        return self.per.amount * _DAYS[self.per.unit]
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """The hours in which a kind of channel (email, sms, fax, …) keeps quiet, on the recipient's clock.
+
+    From `first` on, until `last` comes; over midnight where `last` is the earlier of the two.
+    """
+
+    kind: str
+    first: time
+    last: time
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOpen:
+    """A customer's case is open from the event `opened_by` until `closed_by`; marketing waits as long."""
+
+    opened_by: str
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Purpose:
     """What messages are for: its class, consent, cap and default holdout.
 
-    `message_class`: marketing, service, transactional or survey. `consent`: `required` or `not needed`.
+    `message_class`: marketing, service, transactional or survey. `consent`: `required` or `not needed`. `cap` counts the
+    messages of all purposes of the class; every one of its limits must leave room. `topics` are what a customer can
+    agree to one by one. `quiet` says whether quiet hours are kept; None leaves that to the class.
     """
 
     name: str
@@ -51,17 +89,36 @@ class Purpose:
     consent: str = "required"
     holdout: Share | None = None
     in_doubt: str = "hold"
+    cap: tuple[Cap, ...] = ()
+    topics: tuple[str, ...] = ()
+    quiet: bool | None = None
+
+    @property
+    def keeps_quiet(self) -> bool:
+        """Tell whether its messages keep the quiet hours: marketing and survey do, unless the purpose says otherwise."""
+        return self.message_class in ("marketing", "survey") if self.quiet is None else self.quiet
 
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """config/policies.yaml. `global_control` is drawn before any campaign and stands outside all of them."""
+    """config/policies.yaml. `global_control` is drawn before any campaign and stands outside all of them.
+
+    `quiet` has at most one entry a kind of channel. `account_limit` is how many messages one account gets, whoever of
+    its people they are for.
+    """
 
     purposes: tuple[Purpose, ...]
     global_control: Share = Share(0)
     drift_share: Share = Share(1000)
     drift_people: int = 50
     expires_after_hours: int = 24
+    quiet: tuple[QuietHours, ...] = ()
+    account_limit: tuple[Cap, ...] = ()
+    case_open: CaseOpen | None = None
+
+    def quiet_hours(self, kind: str) -> QuietHours | None:
+        """Return the quiet hours of a kind of channel, or None."""
+        return next((hours for hours in self.quiet if hours.kind == kind), None)
 
     def purpose(self, name: str) -> Purpose | None:
         """Return the purpose of that name, or None."""
@@ -130,15 +187,26 @@ class Event:
         return next((one for one in self.properties if one.name == name), None)
 
 
+# What people of the staff answer to a task that a flow set: events that need no declaration.
+TASK_EVENTS = {
+    name: Event(name, title, (EventProperty("flow", "text"), EventProperty("step", "text")))
+    for name, title in (
+        ("task_accepted", "Task accepted"),
+        ("task_returned", "Task returned"),
+        ("task_done", "Task done"),
+    )
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Events:
-    """config/events.yaml. The built-in responses need no declaration."""
+    """config/events.yaml. The built-in responses and the answers to tasks need no declaration."""
 
     events: tuple[Event, ...] = ()
 
     def get(self, name: str) -> Event | None:
-        """Return the event of that name, or None."""
-        return next((one for one in self.events if one.name == name), None)
+        """Return the event of that name, also the answer to a task, or None."""
+        return next((one for one in self.events if one.name == name), TASK_EVENTS.get(name))
 
 
 BUILT_IN_RESPONSES = [
@@ -157,6 +225,6 @@ BUILT_IN_RESPONSES = [
     "converted",
 ]
 # Those that this version records, so that segments and goals can ask for them; the others are names kept for later.
-RECORDED_RESPONSES = ("sent", "opened", "clicked", "unsubscribed")
+RECORDED_RESPONSES = ("sent", "opened", "clicked", "replied", "unsubscribed")
 
 FIXED_COLUMNS = ("key", "email", "phone", "fax", "locale", "zone", "country", "account")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 
 from tidings.definitions.values import Duration, Share, Test
@@ -76,3 +77,14 @@ class WinnerTest:
     decide: Duration
     by: str
     if_unclear: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holidays:
+    """config/holidays.yaml: days off by date, each with its name, and the weekend days that are worked in exchange.
+
+    A workday of the list is one even where it is a day off in the same file or at the weekend.
+    """
+
+    days: Mapping[date, str] = field(default_factory=dict)
+    workdays: frozenset[date] = frozenset()

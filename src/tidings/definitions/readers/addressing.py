@@ -6,7 +6,7 @@ import re
 
 from tidings.definitions.context import Context, did_you_mean
 from tidings.definitions.kinds.campaign import Audience
-from tidings.definitions.nodes import Entry, Mapping, Node
+from tidings.definitions.nodes import Entry, Mapping, Node, Scalar, Sequence
 from tidings.definitions.quantities import MONEY, reading_trap
 from tidings.definitions.schema import (
     Key,
@@ -128,6 +128,42 @@ def _costs(node: Node, context: Context) -> tuple[tuple[str, Money], ...]:
     if not mapping.entries:
         raise context.report("KEY03", node, '"costs" is empty', "write such as artwork: 400 EUR")
     return each_entry(mapping, context, _cost)
+
+
+def check_files(send: str, via: Node, context: Context, *, issues: bool = False) -> None:
+    """Report a channel of `via` for which a message has no file; `issues`: its files stand in a folder for each issue."""
+    prefix = f"templates/{send}/"
+    files = [path.removeprefix(prefix) for path in context.vocabulary.templates if path.startswith(prefix)]
+    if issues:
+        files = [path.rpartition("/")[2] for path in files]
+    for item in via.items if isinstance(via, Sequence) else [via]:
+        channel = context.vocabulary.channels.get(item.text) if isinstance(item, Scalar) else None
+        if channel and not any(file.startswith(f"{channel.kind}.") for file in files):
+            context.report(
+                "REF09", item, f"the message {send} has no file for {channel.kind}",
+                f"write templates/{send}/{channel.kind}.{context.vocabulary.locale}.txt",
+            )  # fmt: skip
+
+
+def check_purpose(written: bool, at: Node, context: Context, kind: str) -> None:
+    """Report a file that names no purpose where the default one is not declared."""
+    known = context.vocabulary.purposes
+    if not written and known is not None and "marketing" not in known:
+        context.report(
+            "REF03", at, f'this {kind} names no purpose, and there is no purpose "marketing"',
+            f"write `purpose: NAME`; there is {', '.join(sorted(known))}",
+        )  # fmt: skip
+
+
+def check_topic(topic: str, purpose: str, at: Node, context: Context) -> None:
+    """Report a topic that its purpose does not have."""
+    topics = context.vocabulary.topics.get(purpose, ())
+    if context.vocabulary.purposes is not None and topic not in topics:
+        hint = (
+            did_you_mean(topic, topics)
+            or f"in config/policies.yaml, write under {purpose}: topics: [{topic}]"
+        )
+        context.report("REF03", at, f'the purpose "{purpose}" has no topic "{topic}"', hint)
 
 
 TO = Reader(_to, "a segment, a list of segments, or {where: conditions}", {"anyOf": [SEGMENTS.schema, {"type": "object"}]})  # fmt: skip

@@ -7,13 +7,24 @@ from datetime import date
 from typing import Any
 
 from tidings.definitions.context import Context
-from tidings.definitions.kinds.campaign import Audience, Campaign, Holdout, Texts, Variant
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES
+from tidings.definitions.kinds.campaign import Audience, Campaign, Goal, Holdout, Texts, Variant
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, TASK_EVENTS
 from tidings.definitions.kinds.timing import Recurrence
-from tidings.definitions.nodes import Mapping, Node, Scalar, Sequence
+from tidings.definitions.nodes import Mapping, Node
 from tidings.definitions.quantities import DURATION, LOCAL_TIME, MONEY, SHARE
 from tidings.definitions.readers import timing
-from tidings.definitions.readers.addressing import COSTS, GROUP, PURPOSE, SEND, TO, UNIT, VIA
+from tidings.definitions.readers.addressing import (
+    COSTS,
+    GROUP,
+    PURPOSE,
+    SEND,
+    TO,
+    UNIT,
+    VIA,
+    check_files,
+    check_purpose,
+    check_topic,
+)
 from tidings.definitions.readers.goal import GOAL
 from tidings.definitions.readers.later import of_campaign
 from tidings.definitions.readers.offer import GUARD, OFFER
@@ -24,7 +35,7 @@ from tidings.definitions.texts import TEXT, one_of
 from tidings.definitions.values import Share
 
 
-def _holdout(node: Node, context: Context) -> tuple[Holdout, str]:
+def read_holdout(node: Node, context: Context) -> tuple[Holdout, str]:
     """Return the holdout and the unit that its long form names."""
     if isinstance(node, Mapping):
         values = HOLDOUT_KEYS.read(node, context)
@@ -58,6 +69,7 @@ KEYS = Keys(
         Key("why", TEXT, "What makes it worth sending.", "why: Lapsed buyers answered well last year"),
         Key("serves", TEXT, "The goal of the company that it is for, by its name in config/goals.yaml.", "serves: winback_2027"),
         Key("purpose", PURPOSE, "What the message is for: decides class, consent and default holdout.", "purpose: marketing", default="marketing"),
+        Key("topic", TEXT, "The topic of its purpose that the message belongs to.", "topic: roses"),
         Key("to", TO, "Who gets it: anyone in any of the segments, once.", "to: lapsed_buyers", required=True),
         Key("except", SEGMENTS, "Anyone in any of these segments is left out.", "except: [refund_seekers]"),
         Key("audience", one_of(["fresh at send", "fixed when planned"]), "Whether it goes to those who fit when it leaves, or to those who fitted when it was planned.", "audience: fresh at send", default="fresh at send"),
@@ -76,13 +88,14 @@ KEYS = Keys(
         Key("from", timing.DAY, "The first day of a recurring campaign.", "from: 2027-03-01"),
         Key("until", timing.DAY, "Its last day.", "until: 2027-12-31"),
         Key("on_holidays", one_of(["send", "skip", "next workday"]), "What happens to a day of config/holidays.yaml.", "on_holidays: next workday", default="send"),
+        Key("misfire", one_of(["skip", "catch_up", "reschedule"]), "What happens to a day that nothing ran on until more than 12 hours late.", "misfire: catch_up", default="skip for marketing, catch_up for services"),
         Key("again", timing.AGAIN, "Whether the same customer gets a recurring campaign again.", "again: after 300 days"),
         Key("clock", one_of(["workspace", "recipient"]), "Whose clock its hours are on.", "clock: recipient", default="workspace"),
         Key("late", one_of(["send", "skip"]), "What happens where the hour is past already on the recipient's clock.", "late: send"),
         Key("send_between", timing.SEND_BETWEEN, "The hours in which messages may leave.", "send_between: 09:00 and 17:00"),
         Key("weekdays", timing.WEEKDAY_LIST, "The days of the week on which messages may leave.", "weekdays: [Mon, Tue, Wed, Thu, Fri]"),
         Key("priority", one_of(["high", "normal", "low"]), "Who wins under the frequency cap.", "priority: high", default="normal"),
-        Key("holdout", Reader(_holdout, "auto, none, a share such as 10%, or the long form", {"anyOf": [{"type": "string"}, HOLDOUT_KEYS.schema()]}), "How many get nothing, to measure against.", "holdout: 10%", default="auto"),
+        Key("holdout", Reader(read_holdout, "auto, none, a share such as 10%, or the long form", {"anyOf": [{"type": "string"}, HOLDOUT_KEYS.schema()]}), "How many get nothing, to measure against.", "holdout: 10%", default="auto"),
         Key("why_no_holdout", TEXT, "Why nobody is held out.", "why_no_holdout: 300 places, personal invitations"),
         Key("say", SAY, "Texts that the template shows, for every variant that does not say them otherwise.", "say: {headline: {en: Spring is here, ru: Весна пришла}}"),
         Key("variants", VARIANTS, "Different wordings, drawn at random; without it there is one.", "variants: {warm: {say: {headline: We kept your favourites}}}"),
@@ -111,8 +124,8 @@ def read(node: Node, context: Context, name: str) -> Campaign:
         audience = Audience(audience.segments, audience.where, values["except"])
     holdout, held_unit = values.get("holdout", (Holdout(), ""))
     plain = (
-        "purpose at goal also budget expires why owner patience one_each group copies_to costs why_no_holdout "
-        "audience clock late priority again send_between sample test pilot offer guard serves issues archive"
+        "purpose topic at goal also budget expires why owner patience one_each group copies_to costs why_no_holdout "
+        "audience clock late priority misfire again send_between sample test pilot offer guard serves issues archive"
     )
     campaign = Campaign(
         id=name,
@@ -135,9 +148,11 @@ def read(node: Node, context: Context, name: str) -> Campaign:
             "KEY07", node.entries["unit"].value, f"arms are drawn by {campaign.unit} here and by {held_unit} in holdout",
             "write `unit:` once",
         )  # fmt: skip
-    _default_purpose(campaign, node, context)
-    _template_files(campaign, node, context)
-    _comparable_goal(campaign, node, context)
+    check_purpose("purpose" in values, node.entries["campaign"].key, context, "campaign")
+    if campaign.topic:
+        check_topic(campaign.topic, campaign.purpose, node.entries["topic"].value, context)
+    check_files(campaign.send, node.entries["via"].value, context, issues=bool(campaign.issues))
+    check_goal(campaign.goal, campaign.holdout, campaign.purpose, node, context)
     _fitting_times(campaign, node, context)
     return campaign
 
@@ -153,7 +168,7 @@ def _worded(variants: tuple[Variant, ...], said: Texts) -> tuple[Variant, ...]:
 def _recurrence(values: dict[str, Any], node: Mapping, context: Context) -> Recurrence | None:
     every = values.get("every")
     if every is None:
-        for key in ("from", "until", "on_holidays", "again"):
+        for key in ("from", "until", "on_holidays", "misfire", "again"):
             if key in values:
                 context.report(
                     "KEY07", node.entries[key].key, f'"{key}" is about a campaign that comes again, and this one has no "every"',
@@ -198,39 +213,13 @@ def _fitting_times(campaign: Campaign, node: Mapping, context: Context) -> None:
         )  # fmt: skip
 
 
-def _default_purpose(campaign: Campaign, node: Mapping, context: Context) -> None:
-    known = context.vocabulary.purposes
-    if "purpose" not in node.entries and known is not None and campaign.purpose not in known:
-        place = node.entries["campaign"].key
-        context.report(
-            "REF03", place, 'this campaign names no purpose, and there is no purpose "marketing"',
-            f"write `purpose: NAME`; there is {', '.join(sorted(known))}",
-        )  # fmt: skip
-
-
-def _template_files(campaign: Campaign, node: Mapping, context: Context) -> None:
-    """Report a channel of `via` for which the message has no file."""
-    prefix = f"templates/{campaign.send}/"
-    files = [path.removeprefix(prefix) for path in context.vocabulary.templates if path.startswith(prefix)]
-    if campaign.issues:
-        files = [path.rpartition("/")[2] for path in files]
-    via = node.entries["via"].value
-    for item in via.items if isinstance(via, Sequence) else [via]:
-        channel = context.vocabulary.channels.get(item.text) if isinstance(item, Scalar) else None
-        if channel and not any(file.startswith(f"{channel.kind}.") for file in files):
-            context.report(
-                "REF09", item, f"the message {campaign.send} has no file for {channel.kind}",
-                f"write templates/{campaign.send}/{channel.kind}.{context.vocabulary.locale}.txt",
-            )  # fmt: skip
-
-
-def _comparable_goal(campaign: Campaign, node: Mapping, context: Context) -> None:
-    """Warn where a goal cannot happen to those held out, so that it says nothing about the campaign's effect."""
-    share = campaign.holdout.share
-    none = campaign.purpose in context.vocabulary.no_holdout if share is None else share.basis_points == 0
-    if campaign.goal and campaign.goal.did in BUILT_IN_RESPONSES and not none:
+def check_goal(goal: Goal | None, holdout: Holdout, purpose: str, node: Mapping, context: Context) -> None:
+    """Warn where a goal cannot happen to those held out, so that it says nothing about the effect."""
+    share = holdout.share
+    none = purpose in context.vocabulary.no_holdout if share is None else share.basis_points == 0
+    if goal and goal.did in (*BUILT_IN_RESPONSES, *TASK_EVENTS) and not none:
         context.warn(
             "CMP01", node.entries["goal"].value,
-            f"{campaign.goal.did} cannot happen to those held out; this goal only compares variants",
+            f"{goal.did} cannot happen to those held out; this goal only compares variants",
             "name an event that every customer can have, such as order_placed",
         )  # fmt: skip

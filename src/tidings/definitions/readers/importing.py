@@ -16,8 +16,9 @@ from tidings.definitions.kinds.importing import (
     Item,
     Returns,
 )
-from tidings.definitions.kinds.rules import FIXED_COLUMNS, RECORDED_RESPONSES
+from tidings.definitions.kinds.rules import FIXED_COLUMNS, RECORDED_RESPONSES, TASK_EVENTS
 from tidings.definitions.nodes import Entry, Mapping, Node
+from tidings.definitions.quantities import DURATION
 from tidings.definitions.readers.columns import CELLS, COLUMN, HEADER, ROW_TESTS, read_column
 from tidings.definitions.readers.workspace import COUNTRY
 from tidings.definitions.schema import (
@@ -50,6 +51,7 @@ _LATER = frozenset(
 _KIND = one_of(["customers", "events", "experiment"])
 _TITLE = Key("import", TEXT, "The title that people see.", "import: Orders from the shop", required=True)
 _SKIP = Key("skip", ROW_TESTS, "Rows that pass any of these lines are left out and counted.", "skip: [{UnitPrice: at most 0}]")  # fmt: skip
+_FRESH = Key("fresh", DURATION, "Nothing that uses what it brings is sent while its last finished import is older.", "fresh: 26 hours")  # fmt: skip
 _CUSTOMER = Key("customer", COLUMN, "The column that names a customer for ever.", "customer: customer_id", required=True)  # fmt: skip
 
 
@@ -127,6 +129,7 @@ CUSTOMERS = Keys(
         Key("consent", list_of(Reader(_consent, "a consent", CONSENT_KEYS.schema()), '"consent"'), "Consent that comes with a row.", "consent: [{channel: email, purpose: marketing, basis: opt-in in the shop}]"),
         Key("country", COUNTRY, "How phone numbers without a country code are read.", "country: SE"),
         Key("source", TEXT, "Where the rows come from; kept with every consent.", "source: shop export"),
+        _FRESH,
         _SKIP,
     ),
     later=_LATER,
@@ -145,9 +148,9 @@ ITEM_KEYS = Keys(
 def _made(node: Node, context: Context) -> str:
     """Read the name of an event that rows become: a declared one, for responses are recorded by tidings itself."""
     name = EVENT.read(node, context)
-    if name in RECORDED_RESPONSES:
+    if name in RECORDED_RESPONSES or name in TASK_EVENTS:
         raise context.report(
-            "REF05", node, f'"{name}" is a response that tidings records itself; no import makes one',
+            "REF05", node, f'"{name}" is recorded by tidings itself; no import makes one',
             "declare an event of another name in config/events.yaml",
         )  # fmt: skip
     return name
@@ -186,6 +189,7 @@ EVENTS = Keys(
         Key("returns", Reader(_returns, "which rows are returns", RETURNS_KEYS.schema()), "Rows that are returns become events of their own.", "returns: {when: [{Quantity: less than 0}], event: order_returned}"),
         Key("properties", NAMED_COLUMNS, "Properties of the event: columns of the file.", "properties: {order_total: {column: total, money: EUR}}"),
         Key("ids", list_of(HEADER, '"ids"'), "Columns that identify an event for ever; else the order, else the row itself.", "ids: [order_id]"),
+        _FRESH,
         _SKIP,
     ),
     later=_LATER,
@@ -201,9 +205,10 @@ def _before(node: Node, context: Context) -> tuple[tuple[str, Column], ...]:
 
 def _campaign(node: Node, context: Context) -> str:
     name: str = NAME.read(node, context)
-    if name in context.vocabulary.campaigns:
+    if name in context.vocabulary.campaigns | context.vocabulary.flows:
+        kind = "campaign" if name in context.vocabulary.campaigns else "flow"
         raise context.report(
-            "REF12", node, f'there is a campaign "{name}" already; a report could not tell them apart',
+            "REF12", node, f'there is a {kind} "{name}" already; a report could not tell them apart',
             "call the test otherwise",
         )  # fmt: skip
     return name
@@ -251,6 +256,7 @@ def read(node: Node, context: Context, name: str) -> Import:
             country=values.get("country"),
             skip=values.get("skip", ()),
             source=values.get("source", ""),
+            fresh=values.get("fresh"),
         )
     if kind == "experiment":
         optional = {key: values[key] for key in ("before", "at", "skip") if key in values}
@@ -281,7 +287,9 @@ def _events(
     if event is not None and "properties" in values:
         _declared(event, mapping.entries["properties"].value, context)
     optional = {
-        key: values[key] for key in ("order", "item", "returns", "properties", "ids", "skip") if key in values
+        key: values[key]
+        for key in ("order", "item", "returns", "properties", "ids", "skip", "fresh")
+        if key in values
     }
     return EventsImport(
         **start, event=values["event"], customer=values["customer"], at=values["at"], **optional

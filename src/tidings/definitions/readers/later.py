@@ -8,19 +8,14 @@ from typing import Any
 
 from tidings.definitions.context import Context
 from tidings.definitions.kinds.campaign import Campaign
+from tidings.definitions.kinds.flow import Flow, Step
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.nodes import Mapping as MappingNode
-from tidings.definitions.references import segment_references
+from tidings.definitions.references import flow_segments, segment_references
 
 # Keys without which other people would get something, or get it at another time or as something else.
-_DECIDING = frozenset(
-    "every from until on_holidays again clock late send_between weekdays pilot sample test guard issues "
-    "codes at_most stop_when audience rank expires".split()
-)
-_OF_CAMPAIGN = (
-    "serves", "priority", "late", "every", "from", "until", "on_holidays", "again", "send_between", "weekdays",
-    "pilot", "sample", "test", "guard", "issues", "archive",
-)  # fmt: skip
+_DECIDING = frozenset("pilot test guard issues codes at_most stop_when rank expires".split())
+_OF_CAMPAIGN = ("serves", "pilot", "test", "guard", "issues", "archive")
 _OF_OFFER = ("codes", "at_most", "stop_when")
 _OF_SEGMENT = ("rank", "examples", "consent", "expires")
 
@@ -33,25 +28,40 @@ def deciding(acts_later: Iterable[str]) -> tuple[str, ...]:
 def of_campaign(values: Mapping[str, Any], node: MappingNode, context: Context) -> tuple[str, ...]:
     """Return the keys of a campaign that nothing acts on yet, after warning at each of them."""
     found = [key for key in _OF_CAMPAIGN if key in values]
-    if values.get("clock") == "recipient":
-        found.append("clock")
-    if values.get("audience") == "fixed when planned":
-        found.append("audience")
     for key in found:
         hint = "there is no config/goals.yaml yet" if key == "serves" and not context.vocabulary.goals else ""
         _warn(node, key, context, hint)
-    if "offer" in values:
-        found.append("offer")
-        _warn(node, "offer", context, "write in the message what it gives, its code and its end")
-        inner = node.entries["offer"].value
-        for key in _OF_OFFER:
-            if isinstance(inner, MappingNode) and key in inner.entries:
-                found.append(key)
-    holdout = node.entries["holdout"].value if "holdout" in node.entries else None
-    if isinstance(holdout, MappingNode) and "lasts" in holdout.entries:
-        found.append("lasts")
-        _warn(holdout, "lasts", context)
+    found += _of_offer(node, context)
     return tuple(found)
+
+
+def of_flow(
+    values: Mapping[str, Any], node: MappingNode, steps: tuple[Step, ...], context: Context
+) -> tuple[str, ...]:
+    """Return the keys of a flow that nothing acts on yet, those of a step as `STEP: KEY`, after warning at each."""
+    found = ["serves"] if "serves" in values else []
+    if found:
+        _warn(
+            node, "serves", context, "" if context.vocabulary.goals else "there is no config/goals.yaml yet"
+        )
+    written = node.entries["steps"].value
+    for step in steps:
+        inner = written.entries[step.name].value if isinstance(written, MappingNode) else None
+        if isinstance(inner, MappingNode):
+            found += [f"{step.name}: {key}" for key in _of_offer(inner, context)]
+    return tuple(found)
+
+
+def _of_offer(node: MappingNode, context: Context) -> list[str]:
+    """Return `offer` and those of its keys that would decide who gets what, after warning at it."""
+    if "offer" not in node.entries:
+        return []
+    _warn(node, "offer", context, "write in the message what it gives, its code and its end")
+    inner = node.entries["offer"].value
+    return [
+        "offer",
+        *(key for key in _OF_OFFER if isinstance(inner, MappingNode) and key in inner.entries),
+    ]
 
 
 def of_segment(values: Mapping[str, Any], node: MappingNode, context: Context) -> tuple[str, ...]:
@@ -73,17 +83,32 @@ def with_segments(campaigns: dict[str, Campaign], segments: dict[str, Segment]) 
     """Return the campaigns, each knowing also what nothing acts on in the segments that it is made of."""
     found = {}
     for name, campaign in campaigns.items():
-        waiting = [*campaign.to.segments, *campaign.to.except_, *campaign.copies_to]
-        waiting += [one.segment for one in segment_references(campaign.to.where)]
-        needed: dict[str, Segment] = {}
-        while waiting:
-            segment = segments.get(waiting.pop())
-            if segment is not None and segment.id not in needed:
-                needed[segment.id] = segment
-                waiting += [one.segment for one in segment_references((*segment.where, *segment.except_))]
-        keys = tuple(f"{one.path}: {key}" for _, one in sorted(needed.items()) for key in one.acts_later)
+        names = [*campaign.to.segments, *campaign.to.except_, *campaign.copies_to]
+        keys = _of_segments(
+            [*names, *(one.segment for one in segment_references(campaign.to.where))], segments
+        )
         found[name] = replace(campaign, acts_later=(*campaign.acts_later, *keys)) if keys else campaign
     return found
+
+
+def flows_with_segments(flows: dict[str, Flow], segments: dict[str, Segment]) -> dict[str, Flow]:
+    """Return the flows, each knowing also what nothing acts on in the segments that decide in it."""
+    found = {}
+    for name, flow in flows.items():
+        keys = _of_segments(flow_segments(flow), segments)
+        found[name] = replace(flow, acts_later=(*flow.acts_later, *keys)) if keys else flow
+    return found
+
+
+def _of_segments(names: Iterable[str], segments: dict[str, Segment]) -> tuple[str, ...]:
+    waiting = list(names)
+    needed: dict[str, Segment] = {}
+    while waiting:
+        segment = segments.get(waiting.pop())
+        if segment is not None and segment.id not in needed:
+            needed[segment.id] = segment
+            waiting += [one.segment for one in segment_references((*segment.where, *segment.except_))]
+    return tuple(f"{one.path}: {key}" for _, one in sorted(needed.items()) for key in one.acts_later)
 
 
 def _warn(node: MappingNode, key: str, context: Context, hint: str = "") -> None:

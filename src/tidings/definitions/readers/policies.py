@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import re
 
-from tidings.definitions.context import Context
-from tidings.definitions.kinds.rules import Policies, Purpose
+from tidings.definitions.behaviour import EVENT
+from tidings.definitions.context import Context, Unreadable, did_you_mean
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Cap, CaseOpen, Policies, Purpose, QuietHours
 from tidings.definitions.nodes import Entry, Node
-from tidings.definitions.quantities import DURATION, SHARE, parse_share, reading_trap
-from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar
-from tidings.definitions.texts import TEXT, check_name, one_of
+from tidings.definitions.quantities import (
+    DURATION,
+    SHARE,
+    parse_duration,
+    parse_share,
+    reading_trap,
+    wrong_duration,
+)
+from tidings.definitions.readers.channel import KINDS
+from tidings.definitions.readers.timing import read_hour
+from tidings.definitions.schema import (
+    Key,
+    Keys,
+    Reader,
+    each_entry,
+    expect_mapping,
+    expect_scalar,
+    key_trap,
+    list_of,
+)
+from tidings.definitions.texts import FLAG, NAME, TEXT, check_name, one_of
 from tidings.definitions.values import Share, Unit
 
 _DRIFT = re.compile(r"(?P<share>[0-9.]+%) or (?P<people>[0-9]{1,9}) people\Z")
@@ -22,6 +41,38 @@ def _default_holdout(node: Node, context: Context) -> Share | None:
     return SHARE.read(node, context)
 
 
+_LIMIT = re.compile(r"(?P<count>[1-9][0-9]{0,5}) (?:per|a) (?P<per>.+)\Z")
+
+
+def _cap(node: Node, context: Context) -> tuple[Cap, ...]:
+    scalar = expect_scalar(node, context, "a limit such as 1 per day and 4 per week")
+    caps = []
+    for part in scalar.text.split(" and "):
+        match = _LIMIT.match(part)
+        if match is None:
+            trap = reading_trap(scalar, context)
+            raise trap or context.report(
+                "PHR05", scalar, f'"{part}" does not say how many in how long', "write such as 1 per day and 4 per week"
+            )  # fmt: skip
+        per = match["per"]
+        length = parse_duration(per if per[:1].isdigit() else f"1 {per}")
+        if length is None:
+            raise wrong_duration(scalar, context)
+        if length.unit.exact:
+            raise context.report(
+                "PHR02", scalar, f'"{part}" counts in {length.unit}s, and a cap counts whole days', "write such as 1 per day"
+            )  # fmt: skip
+        caps.append(Cap(int(match["count"]), length))
+    for one in caps:
+        idle = next((other for other in caps if other.count <= one.count and other.days > one.days), None)
+        if idle:
+            raise context.report(
+                "PHR08", scalar, f"{one.count} per {one.per} says nothing: {idle.count} per {idle.per} is the stricter limit", "delete it"
+            )  # fmt: skip
+    return tuple(caps)
+
+
+CAP = Reader(_cap, "a limit such as 1 per day and 4 per week", {"type": "string", "pattern": "^[1-9][0-9]* (per|a) .+$"})  # fmt: skip
 _PURPOSE = Keys(
     "a purpose",
     (
@@ -29,8 +80,10 @@ _PURPOSE = Keys(
         Key("consent", one_of(["required", "not needed"]), "Whether the customer must have agreed.", "consent: required", default="required"),
         Key("holdout", Reader(_default_holdout, "auto, none or a share such as 10%", {"type": "string"}), "The holdout of campaigns that say `auto`.", "holdout: auto", default="auto"),
         Key("in_doubt", one_of(["hold", "resend", "treat as sent"]), "What happens to a message that may or may not have left.", "in_doubt: hold", default="hold"),
+        Key("cap", CAP, "How many messages of its class a customer gets at most, counted in calendar days.", "cap: 1 per day and 4 per week"),
+        Key("topics", list_of(NAME, '"topics"', once=True), "What a customer can agree to one by one.", "topics: [roses, tools]"),
+        Key("quiet", FLAG, "Whether quiet hours are kept.", "quiet: true", default="true for marketing and survey"),
     ),
-    later=frozenset({"cap", "topics", "quiet"}),
 )  # fmt: skip
 PURPOSE_KEYS = _PURPOSE
 
@@ -44,6 +97,9 @@ def _purpose(entry: Entry, context: Context) -> Purpose:
         consent=values.get("consent", "required"),
         holdout=values.get("holdout"),
         in_doubt=values.get("in_doubt", "hold"),
+        cap=values.get("cap", ()),
+        topics=values.get("topics", ()),
+        quiet=values.get("quiet"),
     )
 
 
@@ -76,6 +132,56 @@ def _hours(node: Node, context: Context) -> int:
     return duration.amount * hours
 
 
+def _quiet(node: Node, context: Context) -> tuple[QuietHours, ...]:
+    mapping = expect_mapping(node, context, '"quiet"')
+    if not mapping.entries:
+        raise context.report("KEY03", node, '"quiet" is empty', "write such as sms: 20:00 to 09:00")
+    return each_entry(mapping, context, _hours_of)
+
+
+def _hours_of(entry: Entry, context: Context) -> QuietHours:
+    kind = entry.key.text
+    if kind not in KINDS:
+        if not key_trap(kind, entry.key, context, list(KINDS)):
+            context.report("VAL02", entry.key, f'"{kind}" is no kind of channel', did_you_mean(kind, KINDS))
+        raise Unreadable
+    scalar = expect_scalar(entry.value, context, "two hours such as 20:00 to 09:00")
+    first, found, last = scalar.text.partition(" to ")
+    if not found:
+        trap = reading_trap(scalar, context)
+        raise trap or context.report(
+            "PHR04", scalar, f'"{scalar.text}" does not name two hours', "write such as 20:00 to 09:00"
+        )
+    hours = QuietHours(kind, read_hour(first, scalar, context), read_hour(last, scalar, context))
+    if hours.first == hours.last:
+        raise context.report(
+            "PHR08", scalar, f'"{scalar.text}" leaves no hour to send in, or none to keep quiet in', "change one of the two"
+        )  # fmt: skip
+    return hours
+
+
+CASE_KEYS = Keys(
+    "an open case",
+    (
+        Key("opened_by", EVENT, "The event by which a case opens.", "opened_by: complaint_opened", required=True),
+        Key("closed_by", EVENT, "The event by which it closes.", "closed_by: complaint_closed", required=True),
+    ),
+)  # fmt: skip
+
+
+def _case(node: Node, context: Context) -> CaseOpen:
+    values = CASE_KEYS.read(node, context)
+    mapping = expect_mapping(node, context, CASE_KEYS.what)
+    for key in ("opened_by", "closed_by"):
+        if values[key] in BUILT_IN_RESPONSES:
+            raise context.report(
+                "KEY07", mapping.entries[key].value, f'"{values[key]}" is a response to a message, and no case', "name an event of config/events.yaml"
+            )  # fmt: skip
+    if values["opened_by"] == values["closed_by"]:
+        raise context.report("KEY07", mapping.entries["closed_by"].value, "one event cannot open and close a case", "name another")  # fmt: skip
+    return CaseOpen(values["opened_by"], values["closed_by"])
+
+
 _CONTROL = Reader(SHARE.read, SHARE.says, SHARE.schema)
 KEYS = Keys(
     "the policies file",
@@ -85,8 +191,18 @@ KEYS = Keys(
         Key("global_control", _CONTROL, "Kept out of every campaign, drawn before any.", "global_control: 2%", default="0%"),
         Key("drift", Reader(_drift, "a share and a number of people", {"type": "string"}), "How far a run may differ from the plan that was approved.", "drift: 10% or 50 people", default="10% or 50 people"),
         Key("expires", Reader(_hours, DURATION.says, DURATION.schema), "A message that could not leave by then is not sent.", "expires: 24 hours", default="24 hours"),
+        Key("quiet", Reader(_quiet, "kinds of channels, each with two hours", {"type": "object", "propertyNames": {"enum": list(KINDS)}, "additionalProperties": {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2} to [0-9]{2}:[0-9]{2}$"}}), "The hours in which a kind of channel keeps quiet, on the recipient's clock.", "quiet: {sms: 20:00 to 09:00}"),
+        Key("account_limit", CAP, "How many messages one account gets at most, whoever of its people they are for.", "account_limit: 3 per day"),
+        Key("case_open", Reader(_case, "two events", CASE_KEYS.schema()), "While a customer's case is open, no marketing goes to them.", "case_open: {opened_by: complaint_opened, closed_by: complaint_closed}"),
     ),
-    later=frozenset({"cap", "caps", "throttle", "packs", "freshness", "weekdays", "quiet", "quiet_from", "quiet_until"}),
+    later=frozenset({"throttle", "packs", "weekdays"}),
+    renamed={
+        "cap": "a cap belongs to a purpose: purposes: {marketing: {class: marketing, cap: 1 per day}}",
+        "caps": "a cap belongs to a purpose: purposes: {marketing: {class: marketing, cap: 1 per day}}",
+        "quiet_from": "write quiet: {sms: 20:00 to 09:00}",
+        "quiet_until": "write quiet: {sms: 20:00 to 09:00}",
+        "freshness": "write fresh: 26 hours in the import that brings the data",
+    },
 )  # fmt: skip
 
 
@@ -100,4 +216,7 @@ def read(node: Node, context: Context) -> Policies:
         drift_share=share,
         drift_people=people,
         expires_after_hours=values.get("expires", 24),
+        quiet=values.get("quiet", ()),
+        account_limit=values.get("account_limit", ()),
+        case_open=values.get("case_open"),
     )

@@ -72,17 +72,6 @@ def _environments(node: Node, context: Context) -> tuple[Environment, ...]:
     return each_entry(expect_mapping(node, context, '"environments"'), context, _environment)
 
 
-def _clock(node: Node, context: Context) -> str:
-    scalar = expect_scalar(node, context, "embedded")
-    if scalar.text == "prefect":
-        raise context.report(
-            "KEY04", scalar, "this version of tidings runs on the embedded clock only",
-            "write `clock: embedded`, or leave it out",
-        )  # fmt: skip
-    return _EMBEDDED.read(node, context)
-
-
-_EMBEDDED = one_of(["embedded"])
 COUNTRY = matching(r"[A-Z]{2}", "a country code of two capitals", "SE")
 KEYS = Keys(
     "a workspace",
@@ -96,7 +85,7 @@ KEYS = Keys(
         Key("locale", LOCALE, "The language for customers whose own is not known.", "locale: en", default="en"),
         Key("public_url", matching(r"https?://[^\s/?#@]+(/[^\s?#]*)?", "a web address", "https://news.shop.example"), "Where links, pixels and unsubscribe pages lead.", "public_url: https://news.shop.example", default="http://127.0.0.1:8200"),
         Key("postal_address", TEXT, "Stands in the foot of every marketing e-mail.", "postal_address: Storgatan 1, 111 51 Stockholm, Sweden"),
-        Key("clock", Reader(_clock, "embedded", _EMBEDDED.schema), "Who wakes recurring work; this version has one clock, its own.", "clock: embedded", default="embedded"),
+        Key("clock", one_of(["embedded", "prefect"]), "Who wakes scheduled work: our own clock on one machine, or Prefect on several.", "clock: embedded", default="embedded"),
         Key("dialect", whole(1, 1), "The version of this language.", "dialect: 1", default="1"),
         Key("environments", Reader(_environments, "environments by name", {"type": "object", "additionalProperties": _ENVIRONMENT.schema()}), "Where data is kept and whether messages really leave.", "environments: {production: {store_from: TIDINGS_STORE}}", default="development only, with an outbox"),
     ),
