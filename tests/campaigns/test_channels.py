@@ -115,7 +115,7 @@ def test_each_customer_is_written_to_by_the_first_channel_that_reaches(store, cl
         "c2": ("treated", "sms", 1, None),
         "c3": ("treated", "fax", 2, None),
         "c4": ("treated", "email", 0, None),
-        "c5": (None, None, None, "no_address"),
+        "c5": (None, None, None, "unreachable"),
     }
     assert [(leg.leg, leg.channel, leg.messages, leg.later) for leg in plan.legs] == [
         (0, "email", 2, 0),

@@ -218,7 +218,7 @@ def test_no_file_gives_back_what_a_customer_withdrew(
     assert result.updated == 4
     assert result.details == {"withdrawals_kept": 2, "pending_kept": 1}
     assert [(one.channel, one.purpose, one.reachable, one.refused) for one in result.reach] == [
-        ("email", "marketing", 1, {"unsubscribed_list": 1, "unsubscribed_all": 1, "no_consent": 1}),
+        ("email", "marketing", 1, {"unsubscribed_list": 1, "unsubscribed_all": 1, "consent_unconfirmed": 1}),
         ("sms", "marketing", 0, {"no_consent": 4}),
     ]
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from support.import_world import MARKETING, RECEIPTS, SERVICE
 from tidings.customers.consent import ConsentRow, latest_consent, record
+from tidings.customers.leaving import stop
 from tidings.customers.permission import CODES, reach_counts, refusal, refusals
 from tidings.customers.suppression import lift, suppress, suppress_many
 from tidings.definitions.kinds.rules import Purpose
@@ -58,9 +59,9 @@ def test_the_latest_word_speaks(store: Store) -> None:
         ("granted", 1, None),
         ("withdrawn", 2, "unsubscribed_list"),
         ("granted", 3, None),
-        ("pending", 4, "no_consent"),
+        ("pending", 4, "consent_unconfirmed"),
         # Heard late, said early: changes nothing.
-        ("granted", 2, "no_consent"),
+        ("granted", 2, "consent_unconfirmed"),
     ):
         with store.durable("test") as connection:
             assert record(connection, [said(1, state, at)]) == 1
@@ -194,7 +195,12 @@ def test_purposes_of_which_nobody_spoke_are_counted_like_the_others(store: Store
     silent = {"no_consent": 4, "suppressed_bounce": 1}
     with store.read() as connection:
         assert reach_counts(connection, purposes, ["email"]) == {
-            ("email", "marketing"): {None: 1, "no_consent": 3, "suppressed_bounce": 1},
+            ("email", "marketing"): {
+                None: 1,
+                "no_consent": 2,
+                "consent_unconfirmed": 1,
+                "suppressed_bounce": 1,
+            },
             ("email", "news"): silent,
             ("email", "survey"): silent,
             ("email", "service"): {None: 4, "suppressed_bounce": 1},
@@ -205,9 +211,55 @@ def test_purposes_of_which_nobody_spoke_are_counted_like_the_others(store: Store
     with store.read() as connection:
         counts = reach_counts(connection, purposes, ["email"])
     heeding = {"unsubscribed_all": 1, "no_consent": 3, "suppressed_bounce": 1}
-    assert [counts["email", one.name] for one in purposes[:3]] == [heeding] * 3
+    asked = {"unsubscribed_all": 1, "no_consent": 2, "consent_unconfirmed": 1, "suppressed_bounce": 1}
+    assert [counts["email", one.name] for one in purposes[:3]] == [asked, heeding, heeding]
     assert counts["email", "service"] == {"unsubscribed_all": 1, None: 3, "suppressed_bounce": 1}
     assert counts["email", "receipts"] == {None: 4, "suppressed_bounce": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "gone"), [("email", "unsubscribed_all"), ("sms", "stop_sms"), ("fax", "fax_optout")]
+)
+def test_a_withdrawal_of_everything_is_called_by_its_kind_of_channel(
+    store: Store, kind: str, gone: str
+) -> None:
+    put(store, 1)
+    number = {"phone": "+1", "phone_hash": "p1", "fax": "+2", "fax_hash": "f1"}
+    with store.durable("test") as connection:
+        connection.execute(sa.update(customers).values(**number))
+        record(connection, [said(1, "granted", 1, channel=kind), said(1, "withdrawn", 2, "all", kind)])
+    with store.read() as connection:
+        assert connection.execute(sa.select(refusal(kind, MARKETING))).scalar_one() == gone
+
+
+def test_stop_is_called_stop_for_the_messages_that_everything_does_not_hold_back(store: Store) -> None:
+    put(store, 1)
+    with store.durable("test") as connection:
+        connection.execute(sa.update(customers).values(phone="+1", phone_hash="p1"))
+        stop(connection, [1], "sms", always_sent=["receipts"], source="test", at=1, now=1)
+    with store.read() as connection:
+        assert connection.execute(sa.select(refusal("sms", RECEIPTS))).scalar_one() == "stop_sms"
+
+
+def test_a_topic_is_agreed_to_and_left_without_the_others(store: Store) -> None:
+    put(store, 1)
+
+    def codes() -> tuple[str | None, ...]:
+        with store.read() as connection:
+            return tuple(
+                connection.execute(sa.select(refusal("email", MARKETING, topic))).scalar_one()
+                for topic in ("", "roses", "tulips")
+            )
+
+    for state, at, topic, expected in (
+        ("granted", 1, "roses", ("no_consent", None, "no_consent")),
+        ("granted", 2, None, (None, None, None)),
+        ("withdrawn", 3, "roses", (None, "unsubscribed_list", None)),
+        ("withdrawn", 4, None, ("unsubscribed_list",) * 3),
+    ):
+        with store.durable("test") as connection:
+            record(connection, [said(1, state, at, topic=topic)])
+        assert codes() == expected, (state, at)
 
 
 def test_an_unknown_state_is_refused(store: Store) -> None:
@@ -217,7 +269,11 @@ def test_an_unknown_state_is_refused(store: Store) -> None:
 
 
 def judge(
-    person: dict[str, Any], consents: list[ConsentRow], suppressed: dict[str, str], purpose: Purpose
+    person: dict[str, Any],
+    consents: list[ConsentRow],
+    suppressed: dict[str, str],
+    purpose: Purpose,
+    topic: str | None,
 ) -> str | None:
     """The gate in plain Python."""
     if person["email"] is None:
@@ -231,13 +287,14 @@ def judge(
         if row.customer_id == person["id"]
         and row.channel == "email"
         and row.purpose in heeded
-        and row.topic is None
+        and (row.topic is None or (row.topic == topic and row.purpose == purpose.name))
     ]
     latest = max(mine)[2] if mine else None
     if latest is not None and latest.state == "withdrawn":
         return "unsubscribed_all" if latest.purpose == "all" else "unsubscribed_list"
-    granted = latest is not None and latest.state == "granted"
-    return None if granted or purpose.consent != "required" else "no_consent"
+    if purpose.consent != "required" or (latest is not None and latest.state == "granted"):
+        return None
+    return "no_consent" if latest is None else "consent_unconfirmed"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -271,18 +328,25 @@ def test_the_gate_agrees_with_plain_python_on_random_histories(store: Store, see
     purposes = (MARKETING, SERVICE, RECEIPTS)
     seen = set()
     with store.read() as connection:
-        for purpose in purposes:
-            expected = {person["id"]: judge(person, consents, suppressed, purpose) for person in people_}
-            looked_up = dict(connection.execute(sa.select(customers.c.id, refusal("email", purpose))).all())
-            joined = dict(connection.execute(refusals("email", purpose)).all())
+        for purpose, topic in itertools.product(purposes, ("", "roses", "tulips")):
+            expected = {
+                person["id"]: judge(person, consents, suppressed, purpose, topic or None)
+                for person in people_
+            }
+            looked_up = dict(
+                connection.execute(sa.select(customers.c.id, refusal("email", purpose, topic))).all()
+            )
+            joined = dict(connection.execute(refusals("email", purpose, topic)).all())
             assert looked_up == joined == expected
+            if topic:
+                continue
             counts = reach_counts(connection, [purpose], ["email"])["email", purpose.name]
             assert counts == {
                 key: len(list(group)) for key, group in itertools.groupby(sorted(expected.values(), key=str))
             }
             seen |= set(expected.values())
     assert seen - {None} <= set(CODES)
-    assert len(seen) == 8
+    assert len(seen) == 9
 
 
 def test_the_latest_consents_are_one_row_a_customer(store: Store) -> None:

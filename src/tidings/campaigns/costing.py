@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tidings.campaigns.plan import ChannelCost, LegCount, Plan
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.workspace import Definitions
 from tidings.errors import RefusedByPolicy
+
+# What is spent is counted in millionths of the minor unit.
+MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,21 @@ def with_units(plan: Plan, units: Mapping[str, float]) -> Plan:
         cost_currency=costs.currency,
         bounds={**plan.bounds, "cost": costs.total},
     )
+
+
+def spending(plan: Plan) -> dict[str, Any]:
+    """Return what a run with a budget is held to while it is sent, for its bounds; empty without a budget.
+
+    `budget` and the `fixed` costs in minor units; `prices` of a message by channel, in millionths of one, with the
+    segments or pages that were estimated.
+    """
+    if plan.budget is None:
+        return {}
+    return {
+        "budget": plan.budget,
+        "fixed": sum(cost for _, cost, _ in plan.fixed_costs),
+        "prices": {one.channel: round(one.price * one.units * MILLION) for one in plan.costs},
+    }
 
 
 def _summed(

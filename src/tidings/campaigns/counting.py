@@ -33,8 +33,8 @@ class Sums:
 
 
 def count_members(connection: sa.Connection, drawn: sa.Subquery) -> Sequence[Any]:
-    """Return how many are in each arm, variant, channel, place of `via` and refusal, with a checksum of who they are."""
-    kinds = (drawn.c.arm, drawn.c.variant, drawn.c.channel, drawn.c.leg, drawn.c.code)
+    """Return how many are in each arm, variant, channel, place of `via`, refusal and zone, with a checksum of who they are."""
+    kinds = (drawn.c.arm, drawn.c.variant, drawn.c.channel, drawn.c.leg, drawn.c.code, drawn.c.zones)
     return connection.execute(
         sa.select(*kinds, sa.func.count().label("people"), checksum(drawn).label("checksum")).group_by(*kinds)
     ).all()

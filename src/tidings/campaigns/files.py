@@ -1,30 +1,32 @@
-"""The files a campaign is made from: what a run records, so that it can be shown and rendered for ever."""
+"""The files a campaign or a flow is made from: what a run records, so that it can be shown and rendered for ever."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tidings.campaigns.legs import named_channels
-from tidings.definitions.hashing import needed_segments
+from tidings.definitions.hashing import needed_segments, needs_of
 from tidings.definitions.workspace import Definitions
-from tidings.segments.audience import audience_segments
 
 
-def campaign_files(definitions: Definitions, campaign_id: str) -> dict[str, bytes]:
-    """Return the bytes of every file of a campaign by its path in the workspace.
+def campaign_files(definitions: Definitions, name: str) -> dict[str, bytes]:
+    """Return the bytes of every file of a campaign or a flow by its path in the workspace.
 
-    These are the campaign, its segments with all they refer to, its channels, its message and the rules in config/.
+    These are the definition, its segments with all they refer to, its channels, its messages and the rules in config/.
+    Raises KeyError when there is none of that name.
     """
-    campaign = definitions.campaigns[campaign_id]
-    paths = {campaign.path}
-    segments = needed_segments(definitions, [*audience_segments(campaign), *campaign.copies_to])
-    paths |= {definitions.segments[name].path for name in segments}
-    paths |= {definitions.channels[name].path for name in named_channels(campaign)}
+    found = definitions.campaigns.get(name) or definitions.flows[name]
+    needed = needs_of(found)
+    paths = {found.path}
+    paths |= {definitions.segments[one].path for one in needed_segments(definitions, list(needed.segments))}
+    # `preferred` is no channel of its own.
+    paths |= {definitions.channels[one].path for one in needed.channels if one in definitions.channels}
     paths |= {path for path in definitions.files if path.startswith("config/") and path.count("/") == 1}
     content = {path: definitions.files[path] for path in sorted(paths)}
     root = Path(definitions.root)
-    message = f"templates/{campaign.send}/"
+    messages = tuple(f"templates/{folder}/" for folder in needed.templates)
     content |= {
-        path: (root / path).read_bytes() for path in sorted(definitions.templates) if path.startswith(message)
+        path: (root / path).read_bytes()
+        for path in sorted(definitions.templates)
+        if path.startswith(messages)
     }
     return content

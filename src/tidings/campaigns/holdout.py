@@ -32,7 +32,7 @@ def decide_holdout(campaign: Campaign, purpose: Purpose, history: History) -> Ho
     reachable, base_rate = history.reachable, history.base_rate
     held = reachable * AUTO_SHARE // 10_000
     if not base_rate or held < 2:
-        why = f"nobody here had a {campaign.goal.did} in the last year to compare with"
+        why = f"nobody here did {campaign.goal.did} in the last year, so there is nothing to compare"
         return HoldoutDecision(0, f"auto: {why}", too_small=True)
     detectable = detectable_lift(base_rate, reachable - held, held)
     # A promotion that more than doubles what people do anyway is not to be expected.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from tidings.definitions.workspace import Definitions
 from tidings.store.vocabulary import attributes_table
 
 PREFERRED = "preferred"
+UNREACHABLE = "unreachable"
 # The attribute of config/attributes.yaml in which customers keep the id or the kind of the channel they like best.
 CHOICE = "preferred_channel"
 
@@ -84,6 +86,19 @@ def legs_of(campaign: Campaign, definitions: Definitions) -> tuple[Leg, ...]:
         skipped = tuple(word for one in before for word in one.chosen)
         found.append(Leg(position, name, kinds[name], skipped=skipped))
     return tuple(found)
+
+
+def refused_by_all(
+    codes: Mapping[str, sa.ColumnElement[str | None]], wanted: Leg
+) -> sa.ColumnElement[str | None]:
+    """Return the refusal of somebody whom no channel may reach, given the code of each kind.
+
+    It is that of the channel the author wanted most; `unreachable` where several kinds are tried and there is an address for none.
+    """
+    if len(codes) == 1:
+        return codes[wanted.kind]
+    nowhere = sa.and_(*(code == sa.literal_column("'no_address'", sa.Text) for code in codes.values()))
+    return sa.case((nowhere, sa.literal_column(f"'{UNREACHABLE}'", sa.Text)), else_=codes[wanted.kind])
 
 
 def choice_column(definitions: Definitions) -> sa.Column[str]:

@@ -61,6 +61,18 @@ class LegCount:
 
 
 @dataclass(frozen=True, slots=True)
+class HourCount:
+    """How many messages leave in one hour to people in one zone: `at` is the beginning of the hour, in microseconds.
+
+    `zone` is a name, several in words, or `unknown`.
+    """
+
+    at: int
+    zone: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelCost:
     """What a channel costs: `price` in minor units for one `unit` (message, segment or page).
 
@@ -120,6 +132,21 @@ class Plan:
     cost_most: int | None = None
     copies: int = 0
     copy_messages: int = 0
+    # Whose clock the hours are on: workspace or recipient. The curve is empty where zones decide nothing.
+    clock: str = "workspace"
+    curve: tuple[HourCount, ...] = ()
+    # Treated people of no known zone, by channel: e-mail goes by the workspace's clock, texts and faxes wait.
+    unknown_zones: tuple[tuple[str, int], ...] = ()
+    # Whose message leaves later than the hour written, because the window is closed then; and whose hour was past already.
+    moved: int = 0
+    late: int = 0
+    # The last hour of anybody and the end of its message; 0 in a plan of an older tidings.
+    last_expires_at: int = 0
+    # Of a sample: its share in basis points, and of how many.
+    sample: tuple[int, int] | None = None
+    recurring: bool = False
+    # The hours as a run keeps them (`campaigns.hours.Schedule`).
+    schedule: dict[str, Any] | None = None
 
     @property
     def people(self) -> int:
@@ -145,8 +172,14 @@ class Plan:
     def as_json(self) -> dict[str, Any]:
         """Return the plan with stable keys; instants as ISO text."""
         plain = asdict(self)
-        for name in ("planned_at", "anchor_at", "expires_at"):
+        plain["last_expires_at"] = self.last_expires_at or self.expires_at
+        for name in ("planned_at", "anchor_at", "expires_at", "last_expires_at"):
             plain[name] = iso(from_micros(plain[name]))
+        plain["curve"] = [
+            {"at": iso(from_micros(one.at)), "zone": one.zone, "messages": one.messages} for one in self.curve
+        ]
+        plain["unknown_zones"] = dict(self.unknown_zones)
+        plain["sample"] = {"share": self.sample[0], "of": self.sample[1]} if self.sample else None
         plain["people"] = self.people
         plain["refusals"] = [{"code": code, "customers": count} for code, count in self.refusals]
         plain["messages"] = [{"channel": name, "messages": count} for name, count in self.messages]
@@ -157,7 +190,7 @@ class Plan:
         plain["fixed_costs"] = [
             {"name": name, "cost": cost, "currency": currency} for name, cost, currency in self.fixed_costs
         ]
-        del plain["anchor_is_now"]
+        del plain["anchor_is_now"], plain["schedule"]
         return plain
 
 
@@ -172,6 +205,9 @@ def plan_from_summary(summary: dict[str, Any]) -> Plan:
     plain["covered"] = tuple((arm, count) for arm, count in plain.get("covered", ()))
     plain["legs"] = tuple(LegCount(**one) for one in plain.get("legs", ()))
     plain["costs"] = tuple(ChannelCost(**one) for one in plain.get("costs", ()))
+    plain["curve"] = tuple(HourCount(**one) for one in plain.get("curve", ()))
+    plain["unknown_zones"] = tuple((name, count) for name, count in plain.get("unknown_zones", ()))
+    plain["sample"] = tuple(plain["sample"]) if plain.get("sample") else None
     plain["fixed_costs"] = tuple((one[0], one[1], one[2]) for one in plain.get("fixed_costs", ()))
     return Plan(**plain)
 

@@ -10,19 +10,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.campaigns.again import keep_sample, refuse_again, refuse_late
 from tidings.campaigns.assignment import BUCKETS
+from tidings.campaigns.capped import refuse_capped
 from tidings.campaigns.costing import cost_of, with_units
 from tidings.campaigns.counting import count_later, count_members, sum_up
+from tidings.campaigns.curve import Curve, curve_of
 from tidings.campaigns.holdout import decide_holdout, judge_power
+from tidings.campaigns.hours import Occasion, Schedule
 from tidings.campaigns.legs import by_account, legs_of
+from tidings.campaigns.occurrences import next_occasion
 from tidings.campaigns.plan import ArmCount, Plan, plan_from_summary, stored_summary
 from tidings.campaigns.sharing import draw_accounts, one_each_account, one_each_address
-from tidings.campaigns.snapshot import COPY, ONCE, control_share, drawn_audience, moves, store_snapshot
-from tidings.campaigns.staging import approximate, fill_stage, look_back
+from tidings.campaigns.snapshot import COPY, control_share, drawn_audience, moves, store_snapshot
+from tidings.campaigns.staging import approximate, count_staged, fill_stage, look_back
 from tidings.clock import to_micros
+from tidings.customers.zones import fill_areas
 from tidings.definitions.hashing import definition_hash
 from tidings.definitions.kinds.campaign import Audience, Campaign
 from tidings.definitions.values import Duration, Unit
@@ -33,7 +40,7 @@ from tidings.segments.membership import refresh
 from tidings.segments.scope import Scope
 from tidings.store.database import Store
 from tidings.store.table_statistics import analyse, keep_current
-from tidings.store.tables import sending
+from tidings.store.tables import people, sending
 from tidings.store.vocabulary import check_vocabulary
 
 # Members moved that make what the database knows about the membership table stale.
@@ -55,10 +62,21 @@ def find_campaign(definitions: Definitions, name: str) -> Campaign:
     )
 
 
-def make_plan(store: Store, definitions: Definitions, campaign_id: str, *, now: datetime) -> Plan:
+def make_plan(
+    store: Store,
+    definitions: Definitions,
+    campaign_id: str,
+    *,
+    now: datetime,
+    occasion: Occasion | None = None,
+    among: int | None = None,
+) -> Plan:
     """Compute and store the plan of a campaign.
 
-    Equal definitions, audience and moment give the same hash; the same plan made twice is stored once.
+    Equal definitions, audience and moment give the same hash; the same plan made twice is stored once. `occasion` says which
+    time of a recurring campaign is planned, the next one when left out. `among` is the id of a plan whose people
+    are the audience, instead of those who fit now. Raises RefusedByPolicy where the hour is past for somebody and the
+    campaign does not say what to do then.
     """
     campaign = find_campaign(definitions, campaign_id)
     check_vocabulary(store, definitions.attributes)
@@ -74,28 +92,35 @@ def make_plan(store: Store, definitions: Definitions, campaign_id: str, *, now: 
     keep_current(store)
     if by_account(campaign):
         draw_accounts(store, definitions)
-    read = dict.fromkeys([*audience_segments(campaign), *campaign.copies_to])
-    moved = refresh(store, definitions, tuple(read), now=now)
-    if any(run.entered + run.left > _MANY for run in moved):
-        analyse(store, "segment_members")
-
-    anchor = to_micros(campaign.at.value.replace(tzinfo=scope.zone)) if campaign.at else to_micros(now)
-    expires = anchor + _lifetime(campaign, definitions)
+    at, occasion = to_micros(now), occasion or _occasion(store, campaign, definitions, now)
+    scope = _scope_of(store, campaign, definitions, now, occasion.as_of(now, scope.zone))
+    written = occasion.anchor(scope.zone)
+    anchor = to_micros(written) if written else at
+    lifetime = _lifetime(campaign, definitions)
+    schedule = Schedule.of(campaign, definitions, purpose, occasion, anchor=anchor, lifetime=lifetime)
+    if schedule.by_zone:
+        fill_areas(store)
     with store.workbench("plan") as bench:
         with bench.computing() as connection:
-            audience = fill_stage(
+            fill_stage(
                 connection,
-                audience_select(campaign, definitions, scope),
+                audience_select(campaign, definitions, scope) if among is None else _members_of(among),
                 campaign,
                 definitions,
                 purpose,
                 copies=_copies(campaign, definitions, scope),
+                by_zone=schedule.by_zone,
             )
+            sampled_of = keep_sample(connection, campaign, definitions)
+            audience = count_staged(connection)
+            refuse_late(connection, campaign, schedule, at)
+            refuse_again(connection, campaign, definitions, occasion, anchor)
+            refuse_capped(connection, definitions, purpose, scope, anchor)
             one_each_address(connection, campaign, definitions)
             one_each_account(connection, campaign, definitions, control_share(campaign, definitions))
             history = look_back(connection, campaign.goal, scope)
             holdout = decide_holdout(campaign, purpose, history)
-            drawn = drawn_audience(campaign, definitions, holdout)
+            drawn = drawn_audience(campaign, definitions, holdout, occasion)
             counts = count_members(connection, drawn)
             later = count_later(connection, drawn, campaign, definitions)
             previous = connection.execute(
@@ -108,24 +133,27 @@ def make_plan(store: Store, definitions: Definitions, campaign_id: str, *, now: 
 
         definition = definition_hash(definitions, campaign.id)
         sums = sum_up(counts, later)
+        curve = curve_of(counts, schedule, at)
+        first, last = (curve.first, curve.last) if schedule.wall else (None, None)
+        first, last = anchor if first is None else first, anchor if last is None else last
         wordings = max(len(campaign.variants), 1)
         sent = {**sums.messages}
         for name, count in sums.copies.items():
             sent[name] = sent.get(name, 0) + count * wordings
         costs = cost_of(campaign, definitions, sent, sums.legs)
-        fingerprint = [definition, campaign.id, ONCE, anchor if campaign.at else None]
+        fingerprint: list[Any] = [definition, campaign.id, occasion.key, anchor if written else None]
         fingerprint += sorted(str(tuple(row)) for row in counts)
         plan = Plan(
             hash=sha256(repr(fingerprint).encode()).hexdigest()[:12],
             campaign=campaign.id,
             title=campaign.title,
-            occurrence=ONCE,
+            occurrence=occasion.key,
             purpose=purpose.name,
             definition_hash=definition,
             planned_at=to_micros(now),
-            anchor_at=anchor,
-            expires_at=expires,
-            anchor_is_now=campaign.at is None,
+            anchor_at=first,
+            expires_at=first + lifetime,
+            anchor_is_now=written is None,
             audience=audience,
             control=sums.arms.get(("control", None), 0),
             arms=tuple(
@@ -153,7 +181,7 @@ def make_plan(store: Store, definitions: Definitions, campaign_id: str, *, now: 
                 "drift_share": definitions.policies.drift_share.basis_points,
                 "drift_people": definitions.policies.drift_people,
                 "purpose": purpose.name,
-                "expires_at": expires,
+                "expires_at": last + lifetime,
             },
             unit="account" if by_account(campaign) else "customer",
             covered=tuple(sorted(sums.covered.items())),
@@ -163,9 +191,66 @@ def make_plan(store: Store, definitions: Definitions, campaign_id: str, *, now: 
             cost_most=costs.most,
             copies=sum(sums.copies.values()),
             copy_messages=sum(sums.copies.values()) * wordings,
+            clock=campaign.clock,
+            recurring=occasion.recurring,
+            last_expires_at=last + lifetime,
+            sample=(campaign.sample.basis_points, sampled_of or 0) if campaign.sample else None,
+            schedule=schedule.as_json() if schedule.by_zone else None,
+            **_shown(curve),
         )
-        store_snapshot(store, bench, plan, drawn)
+        store_snapshot(store, bench, plan, drawn, campaign, definitions)
     return plan
+
+
+def _scope_of(
+    store: Store, campaign: Campaign, definitions: Definitions, now: datetime, as_of: datetime
+) -> Scope:
+    """Return what the audience is compiled against; its segments are brought up to date first.
+
+    A day that has begun for recipients in the east alone is looked at ahead of time, and nothing of that is stored.
+    """
+    if as_of > now:
+        return Scope.of(definitions, as_of, looking=True)
+    read = dict.fromkeys([*audience_segments(campaign), *campaign.copies_to])
+    moved = refresh(store, definitions, tuple(read), now=now)
+    if any(run.entered + run.left > _MANY for run in moved):
+        analyse(store, "segment_members")
+    return Scope.of(definitions, now)
+
+
+def _shown(curve: Curve) -> dict[str, Any]:
+    return {
+        "curve": curve.hours,
+        "unknown_zones": curve.unknown,
+        "moved": curve.moved,
+        "late": curve.late,
+    }
+
+
+def _occasion(store: Store, campaign: Campaign, definitions: Definitions, now: datetime) -> Occasion:
+    if campaign.recurrence is None:
+        return Occasion.of(campaign)
+    found = next_occasion(store, campaign, definitions, now)
+    if found is None:
+        raise RefusedByPolicy(
+            f"{campaign.id} does not come again: its `until` is past",
+            what_to_do="set a later `until:` in the campaign",
+        )
+    return found
+
+
+def _members_of(plan_id: int) -> sa.Select[tuple[int]]:
+    """Return the people of a stored plan, those refused then too: what speaks against them may have passed."""
+    members, customers = sending.plan_members, people.customers
+    return (
+        sa.select(members.c.customer_id)
+        .join(customers, customers.c.id == members.c.customer_id)
+        .where(
+            members.c.plan_id == plan_id,
+            members.c.arm.is_distinct_from(COPY),
+            customers.c.tombstoned_at.is_(None),
+        )
+    )
 
 
 def load_plan(store: Store, plan_hash: str) -> tuple[int, str, Plan]:
@@ -196,10 +281,15 @@ def check_drift(store: Store, definitions: Definitions, plan: Plan, *, now: date
             what_to_do=f"look at `tidings plan {plan.campaign}` and run the new plan",
         )
     fresh = make_plan(store, definitions, plan.campaign, now=now)
+    if fresh.occurrence != plan.occurrence:
+        raise RefusedByPolicy(
+            f"plan {plan.hash} is of {plan.occurrence}, and {plan.campaign} is due on {fresh.occurrence} next",
+            what_to_do=f"look at `tidings plan {plan.campaign}` and run the new plan",
+        )
     if fresh.hash == plan.hash:
         return
     allowed = max(plan.people * plan.bounds["drift_share"] // BUCKETS, plan.bounds["drift_people"])
-    drift = _differing(store, plan.hash, fresh.hash)
+    drift = differing(store, plan.hash, fresh.hash)
     if drift > allowed:
         raise RefusedByPolicy(
             f"the audience of plan {plan.hash} has moved by {drift:,} people since it was made; "
@@ -208,7 +298,7 @@ def check_drift(store: Store, definitions: Definitions, plan: Plan, *, now: date
         )
 
 
-def _differing(store: Store, one: str, other: str) -> int:
+def differing(store: Store, one: str, other: str) -> int:
     """Return how many people exactly one of two stored plans would enrol or keep as control."""
     plans, members = sending.plans, sending.plan_members
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.campaigns.again import LATE
+from tidings.campaigns.costing import spending
 from tidings.campaigns.files import campaign_files
+from tidings.campaigns.hours import GRACE, ONCE, Schedule
 from tidings.campaigns.plan import Plan
 from tidings.campaigns.planning import find_campaign, load_plan
-from tidings.campaigns.snapshot import COPY, ONCE, RANGE, range_ends
+from tidings.campaigns.snapshot import COPY, RANGE, range_ends
+from tidings.campaigns.timetable import Timetable, fill_timetable
 from tidings.clock import from_micros, iso, to_micros
 from tidings.definitions.hashing import definition_hash, policy_hash
 from tidings.definitions.kinds.campaign import Campaign
@@ -29,6 +33,9 @@ from tidings.store.batches import insert_ignoring
 from tidings.store.database import Store
 from tidings.store.table_statistics import Growing, analyse
 from tidings.store.tables import sending
+
+# Who wins under a frequency cap.
+_PRIORITIES = {"high": 1, "normal": 0, "low": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,9 @@ def _may_start(plan: Plan, definitions: Definitions, now: datetime) -> None:
             "sending this plan would cost more than the budget of the campaign",
             what_to_do="raise `budget:` or narrow the audience, then plan again",
         )
-    if to_micros(now) > plan.expires_at and not plan.anchor_is_now:
+    if plan.schedule is not None:
+        _not_late(plan, Schedule.from_json(plan.schedule), to_micros(now))
+    if to_micros(now) > max(plan.expires_at, plan.last_expires_at) and not plan.anchor_is_now:
         raise RefusedByPolicy(
             f"the campaign was to go out at {iso(from_micros(plan.anchor_at))} and its messages have expired",
             what_to_do="set a new `at:` in the campaign and plan again",
@@ -124,6 +133,16 @@ def _may_start(plan: Plan, definitions: Definitions, now: datetime) -> None:
         )
 
 
+def _not_late(plan: Plan, schedule: Schedule, at: int) -> None:
+    """Refuse a plan that was in time when it was made and whose first hour has passed since, where nothing says what then."""
+    if schedule.wall is None or schedule.late or at <= plan.anchor_at + GRACE // timedelta(microseconds=1):
+        return
+    raise RefusedByPolicy(
+        f"plan {plan.hash} was to begin at {iso(from_micros(plan.anchor_at))} on the recipients' clock, and that is past",
+        what_to_do="write `late: send` or `late: skip` in the campaign, or set a later `at:`, and plan again",
+    )
+
+
 def _create(
     store: Store, definitions: Definitions, plan_id: int, plan: Plan, *, approved_by: str, now: datetime
 ) -> int:
@@ -131,6 +150,8 @@ def _create(
     at = to_micros(now)
     anchor = at if plan.anchor_is_now else plan.anchor_at
     length = plan.expires_at - plan.anchor_at
+    last = max(plan.last_expires_at, plan.expires_at) if not plan.anchor_is_now else anchor + length
+    schedule = {**plan.schedule, "anchor": at} if plan.schedule and plan.anchor_is_now else plan.schedule
     campaign = find_campaign(definitions, plan.campaign)
     runs = sending.runs
     with store.durable("run") as connection:
@@ -150,9 +171,13 @@ def _create(
                 approved_at=at,
                 anchor_at=anchor,
                 created_at=at,
+                priority=_PRIORITIES.get(campaign.priority, 0),
                 bounds={
                     **plan.bounds,
-                    "expires_at": anchor + length,
+                    **spending(plan),
+                    "expires_at": last,
+                    "lifetime": length,
+                    "schedule": schedule,
                     "via": list(campaign.via),
                     "variants": [variant.name for variant in campaign.variants],
                 },
@@ -215,17 +240,20 @@ def enrol(store: Store, run_id: int) -> None:
         ).first()
     wordings = [] if copied is None else run.bounds.get("variants") or [None]
     growing = Growing(store, "enrolments", "messages")
-    for (high,) in store.paced("enrol").chunks(highs, 1):
-        between = (in_plan, members.c.customer_id > low, members.c.customer_id <= high)
-        with store.durable("enrol") as connection:
-            counted = members.c.arm.in_(["treated", "holdout"])
-            _enrol(connection, run, [*between, counted], 0, members.c.variant)
-            _plan_messages(connection, run, [*between, members.c.arm == "treated"], 0)
-            for entry, name in enumerate(wordings, 1):
-                _enrol(connection, run, [*between, members.c.arm == COPY], entry, sa.literal(name, sa.Text))
-                _plan_messages(connection, run, [*between, members.c.arm == COPY], entry)
-        low = high
-        growing.add(RANGE)
+    with store.workbench("enrol") as bench:
+        hours = fill_timetable(store, bench, run)
+        for (high,) in store.paced("enrol").chunks(highs, 1):
+            between = (in_plan, members.c.customer_id > low, members.c.customer_id <= high)
+            with bench.durable() as connection:
+                counted = members.c.arm.in_(["treated", "holdout"])
+                _enrol(connection, run, [*between, counted], 0, members.c.variant, hours)
+                _plan_messages(connection, run, [*between, members.c.arm == "treated"], 0, hours)
+                for entry, name in enumerate(wordings, 1):
+                    copies = [*between, members.c.arm == COPY]
+                    _enrol(connection, run, copies, entry, sa.literal(name, sa.Text), hours)
+                    _plan_messages(connection, run, copies, entry, hours)
+            low = high
+            growing.add(RANGE)
     analyse(store, "enrolments", "messages")
     with store.durable("run") as connection:
         connection.execute(
@@ -239,6 +267,7 @@ def _enrol(
     which: Sequence[sa.ColumnElement[bool]],
     entry: int,
     variant: sa.ColumnElement[Any],
+    hours: Timetable,
 ) -> None:
     members, enrolments = sending.plan_members, sending.enrolments
     connection.execute(
@@ -250,9 +279,10 @@ def _enrol(
                 sa.literal(entry),
                 members.c.arm,
                 variant,
-                sa.literal(run.anchor_at, sa.BigInteger),
+                hours.anchor,
                 sa.literal(run.created_at, sa.BigInteger),
             )
+            .select_from(hours.beside(members))
             .where(*which)
             .order_by(members.c.customer_id),
         )
@@ -260,7 +290,11 @@ def _enrol(
 
 
 def _plan_messages(
-    connection: sa.Connection, run: Any, which: Sequence[sa.ColumnElement[bool]], entry: int
+    connection: sa.Connection,
+    run: Any,
+    which: Sequence[sa.ColumnElement[bool]],
+    entry: int,
+    hours: Timetable,
 ) -> None:
     members, enrolments, messages = sending.plan_members, sending.enrolments, sending.messages
     # A plan of an older tidings says the channel alone.
@@ -279,6 +313,10 @@ def _plan_messages(
                 "state",
                 "due_at",
                 "expires_at",
+                "finished_at",
+                "refusal_code",
+                "refusal_rule",
+                "policy_hash",
                 "attempt",
             ],
             sa.select(
@@ -289,13 +327,17 @@ def _plan_messages(
                 leg,
                 members.c.channel,
                 enrolments.c.variant,
-                sa.literal("planned"),
-                sa.literal(run.anchor_at, sa.BigInteger),
-                sa.literal(run.bounds["expires_at"], sa.BigInteger),
+                sa.case((hours.too_late, "refused"), else_="planned"),
+                hours.due,
+                hours.expires,
+                sa.case((hours.too_late, sa.literal(run.created_at, sa.BigInteger))),
+                sa.case((hours.too_late, sa.literal(LATE, sa.Text))),
+                sa.case((hours.too_late, sa.literal(LATE, sa.Text))),
+                sa.case((hours.too_late, sa.literal(run.policy_hash, sa.Text))),
                 sa.literal(0),
             )
             .select_from(
-                members.join(
+                hours.beside(members).join(
                     enrolments,
                     sa.and_(
                         enrolments.c.run_id == run.id,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from tidings.campaigns.again import AGAIN, LATE, rule_let_in
 from tidings.campaigns.assignment import GLOBAL_CONTROL, salt_for, shares_to_edges, with_buckets
+from tidings.campaigns.hours import ONCE, Occasion
 from tidings.campaigns.plan import HoldoutDecision, Plan, stored_summary
 from tidings.campaigns.staging import stage
 from tidings.definitions.kinds.campaign import Campaign
@@ -15,7 +17,6 @@ from tidings.store.table_statistics import analyse
 from tidings.store.tables import sending
 from tidings.store.workbench import Workbench
 
-ONCE = "once"
 # The arm of staff who get the real message: nothing counts them.
 COPY = "copy"
 # Customers of one transaction.
@@ -33,10 +34,15 @@ def control_share(campaign: Campaign, definitions: Definitions) -> int:
     return definitions.policies.global_control.basis_points
 
 
-def drawn_audience(campaign: Campaign, definitions: Definitions, holdout: HoldoutDecision) -> sa.Subquery:
-    """Return the staged audience with arm and variant drawn."""
+def drawn_audience(
+    campaign: Campaign, definitions: Definitions, holdout: HoldoutDecision, occasion: Occasion
+) -> sa.Subquery:
+    """Return the staged audience with arm and variant drawn.
+
+    Unless the holdout `lasts: each run`, the draw is the same on every occasion of the campaign.
+    """
     salt = definitions.workspace.salt
-    run = f"{campaign.id}/{ONCE}"
+    run = f"{campaign.id}/{occasion.key if campaign.holdout.lasts == 'each run' else ONCE}"
     buckets = with_buckets(
         stage,
         {
@@ -70,7 +76,7 @@ def drawn_audience(campaign: Campaign, definitions: Definitions, holdout: Holdou
             ],
             else_=sa.literal(names[-1]),
         )
-    kept = ("customer_id", "u", "channel", "leg", "reaches", "code", "copied")
+    kept = ("customer_id", "u", "channel", "leg", "reaches", "code", "copied", "zones")
     inner = sa.select(
         *(buckets.c[name] for name in kept),
         arm.label("arm"),
@@ -104,7 +110,14 @@ def moves(connection: sa.Connection, previous: int | None) -> tuple[int | None, 
     return count(now.except_(before)), count(before.except_(now))
 
 
-def store_snapshot(store: Store, bench: Workbench, plan: Plan, drawn: sa.Subquery) -> None:
+def store_snapshot(
+    store: Store,
+    bench: Workbench,
+    plan: Plan,
+    drawn: sa.Subquery,
+    campaign: Campaign,
+    definitions: Definitions,
+) -> None:
     """Store a plan and its members, unless the very same plan is stored already.
 
     A plan is `filling` until its last member is stored; one whose making was interrupted is filled again
@@ -129,12 +142,17 @@ def store_snapshot(store: Store, bench: Workbench, plan: Plan, drawn: sa.Subquer
                     plans.update().where(plans.c.id == plan_id).values(**_row(plan), state="open")
                 )
     if known is None or known.state == "filling":
-        _store_members(store, bench, plan_id, drawn)
+        _store_members(store, bench, plan_id, drawn, rule_let_in(campaign, definitions, drawn.c.customer_id))
     if known is None or known.state != "used":
         with bench.durable() as connection:
             connection.execute(
                 plans.update()
-                .where(plans.c.campaign == plan.campaign, plans.c.state == "open", plans.c.id != plan_id)
+                .where(
+                    plans.c.campaign == plan.campaign,
+                    plans.c.occurrence == plan.occurrence,
+                    plans.c.state == "open",
+                    plans.c.id != plan_id,
+                )
                 .values(state="superseded")
             )
             connection.execute(plans.update().where(plans.c.id == plan_id).values(state="open"))
@@ -153,7 +171,13 @@ def _row(plan: Plan) -> dict[str, object]:
     }
 
 
-def _store_members(store: Store, bench: Workbench, plan_id: int, drawn: sa.Subquery) -> None:
+def _store_members(
+    store: Store,
+    bench: Workbench,
+    plan_id: int,
+    drawn: sa.Subquery,
+    let_in: sa.ColumnElement[str | None],
+) -> None:
     """Copy the drawn audience into the store, a range of ids at a time."""
     members = sending.plan_members
     with bench.computing() as connection:
@@ -184,7 +208,9 @@ def _store_members(store: Store, bench: Workbench, plan_id: int, drawn: sa.Subqu
                         drawn.c.code,
                         sa.case(
                             (drawn.c.code == "same_address", sa.literal("one_each", sa.Text)),
+                            (drawn.c.code.in_([AGAIN, LATE]), drawn.c.code),
                             (drawn.c.code.is_not(None), sa.literal("reach", sa.Text)),
+                            else_=let_in,
                         ),
                     ).where(drawn.c.customer_id > low, drawn.c.customer_id <= high),
                 )

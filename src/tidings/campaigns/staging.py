@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from tidings.campaigns.legs import by_account, choice_column, legs_of
+from tidings.campaigns.legs import by_account, choice_column, legs_of, refused_by_all
 from tidings.clock import to_micros
 from tidings.customers.permission import refusals
+from tidings.customers.zones import area_column
 from tidings.definitions.conditions import DidCondition, WithinLast
 from tidings.definitions.kinds.campaign import Campaign, Goal
 from tidings.definitions.kinds.rules import Purpose
@@ -18,7 +19,7 @@ from tidings.definitions.workspace import Definitions
 from tidings.segments.compile import compile_conditions
 from tidings.segments.doing import event_tests, named
 from tidings.segments.scope import Scope
-from tidings.store.tables import people
+from tidings.store.tables import journeys, people
 from tidings.store.tables.base import Key
 
 _YEAR = timedelta(days=365)
@@ -47,6 +48,8 @@ stage = sa.Table(
     sa.Column("reaches", sa.Integer, nullable=False),
     sa.Column("code", sa.Text),
     sa.Column("copied", sa.Boolean, nullable=False),
+    # The zones they may be in, as in `zone_areas`; NULL where the plan does not ask.
+    sa.Column("zones", sa.Text),
     prefixes=["TEMPORARY"],
 )
 
@@ -58,22 +61,28 @@ def fill_stage(
     definitions: Definitions,
     purpose: Purpose,
     copies: sa.Select[tuple[int]] | None = None,
-) -> int:
-    """Put the audience into the temporary table and return how many there are.
+    *,
+    by_zone: bool = False,
+) -> None:
+    """Put the audience into the temporary table.
 
     The channel is the first of `via` that may reach the customer; where none may, the refusal is that of
     the first, because that is the channel the author wanted. `copies` are staff who get the real message and are
-    never counted: they are no part of the audience.
+    never counted: they are no part of the audience. With `by_zone` everybody's zones are put beside.
     """
     stage.create(connection)
     if copies is not None:
-        _fill(connection, copies, campaign, definitions, purpose, copied=True)
-    _fill(connection, audience, campaign, definitions, purpose, copied=False)
+        _fill(connection, copies, campaign, definitions, purpose, copied=True, by_zone=by_zone)
+    _fill(connection, audience, campaign, definitions, purpose, copied=False, by_zone=by_zone)
     # Staff who cannot be reached are nobody's refusal.
     connection.execute(sa.delete(stage).where(stage.c.copied, stage.c.code.is_not(None)))
     if connection.dialect.name == "postgresql":
         # Temporary tables are never analysed by the database itself.
         connection.exec_driver_sql("ANALYZE plan_stage")
+
+
+def count_staged(connection: sa.Connection) -> int:
+    """Return how many are in the audience, copies to staff not counted."""
     counted = sa.select(sa.func.count()).select_from(stage).where(~stage.c.copied)
     return int(connection.execute(counted).scalar_one())
 
@@ -86,12 +95,13 @@ def _fill(
     purpose: Purpose,
     *,
     copied: bool,
+    by_zone: bool,
 ) -> None:
     customers, legs = people.customers, legs_of(campaign, definitions)
     source: sa.FromClause = customers
     codes: dict[str, sa.ColumnElement[str | None]] = {}
     for kind in dict.fromkeys(leg.kind for leg in legs):
-        answers = refusals(kind, purpose).subquery(f"refused_{kind}")
+        answers = refusals(kind, purpose, campaign.topic).subquery(f"refused_{kind}")
         source = source.join(answers, answers.c.customer_id == customers.c.id)
         codes[kind] = answers.c.code
     first = next((leg for leg in legs if not leg.chosen), legs[0])
@@ -117,10 +127,15 @@ def _fill(
         pairs = list(zip(open_, legs, strict=True))
         channel = sa.case(*[(test, sa.literal(one.channel, sa.Text)) for test, one in pairs])
         leg = sa.case(*[(test, sa.literal(one.position)) for test, one in pairs])
-        code = sa.case(*[(test, sa.null()) for test in open_], else_=codes[first.kind])
+        code = sa.case(*[(test, sa.null()) for test in open_], else_=refused_by_all(codes, first))
         reaches = sa.literal(0)
         for test, one in pairs:
             reaches = reaches + sa.case((test, sa.literal(1 << one.position)), else_=sa.literal(0))
+    zones: sa.ColumnElement[str] = sa.cast(sa.null(), sa.Text)
+    if by_zone:
+        areas = journeys.zone_areas
+        source = source.outerjoin(areas, areas.c.area == area_column())
+        zones = sa.func.coalesce(areas.c.zones, "")
     others = (
         [] if copied or not campaign.copies_to else [customers.c.id.not_in(sa.select(stage.c.customer_id))]
     )
@@ -137,6 +152,7 @@ def _fill(
                 reaches,
                 code,
                 sa.literal(copied, sa.Boolean),
+                zones,
             )
             .select_from(source)
             .where(customers.c.id.in_(chosen), *others),

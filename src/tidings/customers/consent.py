@@ -1,7 +1,7 @@
 """The consent ledger: append-only, and the latest entry speaks.
 
 An entry is for a channel kind (email, sms, fax) and a purpose of config/policies.yaml, or for the purpose `all`, which
-stands for every purpose on that channel. Entries for a single topic do not speak for the purpose.
+stands for every purpose on that channel. Entries for a single topic speak for messages of that topic alone.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ def grant(
     return connection.exec_driver_sql(statement, (*values, json.dumps(list(customer_ids)))).rowcount
 
 
-def latest_consent(channel_kind: str, purpose: str, *, with_all: bool = True) -> sa.Subquery:
+def latest_consent(channel_kind: str, purpose: str, *, with_all: bool = True, topic: str = "") -> sa.Subquery:
     """Return the entry that speaks now for each customer: columns customer_id, purpose, state, basis, at.
 
-    The latest of the entries for this purpose and (unless `with_all` is False) for `all` wins; of two of the
-    same instant, the one recorded later. Customers without an entry are not in it.
+    The latest of the entries for this purpose, for this topic of it and (unless `with_all` is False) for `all` wins;
+    of two of the same instant, the one recorded later. Customers without an entry are not in it.
     """
     consents = people.consents
     ranked = (
@@ -96,7 +96,7 @@ def latest_consent(channel_kind: str, purpose: str, *, with_all: bool = True) ->
             )
             .label("place"),
         )
-        .where(_speaks(channel_kind, purpose, with_all))
+        .where(_speaks(channel_kind, purpose, with_all, topic))
         .subquery("ranked_consents")
     )
     return (
@@ -107,13 +107,15 @@ def latest_consent(channel_kind: str, purpose: str, *, with_all: bool = True) ->
 
 
 def latest_of_customer(
-    channel_kind: str, purpose: str, value: sa.ColumnElement[str], *, with_all: bool = True
+    channel_kind: str, purpose: str, value: sa.ColumnElement[str], *, with_all: bool = True, topic: str = ""
 ) -> sa.ScalarSelect[str]:
     """Return `value` (an expression over people.consents) of the entry that speaks for the customer of the outer row."""
     consents = people.consents
     return (
         sa.select(value)
-        .where(consents.c.customer_id == people.customers.c.id, _speaks(channel_kind, purpose, with_all))
+        .where(
+            consents.c.customer_id == people.customers.c.id, _speaks(channel_kind, purpose, with_all, topic)
+        )
         .order_by(consents.c.at.desc(), consents.c.id.desc())
         .limit(1)
         .correlate(people.customers)
@@ -121,13 +123,17 @@ def latest_of_customer(
     )
 
 
-def _speaks(channel_kind: str, purpose: str, with_all: bool) -> sa.ColumnElement[bool]:
+def _speaks(channel_kind: str, purpose: str, with_all: bool, topic: str = "") -> sa.ColumnElement[bool]:
     consents = people.consents
     spoken = {purpose, ALL} if with_all else {purpose}
+    about: sa.ColumnElement[bool] = consents.c.topic.is_(None)
+    if topic:
+        of_topic = sa.and_(consents.c.purpose == purpose, consents.c.topic == sa.literal(topic, sa.Text))
+        about = sa.or_(about, of_topic)
     return sa.and_(
         consents.c.channel == sa.literal(channel_kind, sa.Text),
         consents.c.purpose.in_(sorted(spoken)),
-        consents.c.topic.is_(None),
+        about,
     )
 
 

@@ -7,8 +7,10 @@ The first reason against it, in the order of the gate:
 | suppressed_erased | the customer was erased, or the address belongs to somebody who was |
 | no_address | no address for this kind of channel (or one whose hash is missing: then a suppression could be overlooked) |
 | suppressed_complaint, suppressed_bounce, suppressed_manual | the address is suppressed |
-| unsubscribed_all, unsubscribed_list | the latest word of the customer is a withdrawal, for everything or for this purpose |
-| no_consent | the purpose needs consent and there is none that is granted |
+| stop_sms, fax_optout | the latest word is a withdrawal of everything that comes to the number |
+| unsubscribed_all, unsubscribed_list | the latest word is a withdrawal, for everything or for this purpose (or topic) |
+| consent_unconfirmed | the purpose needs consent, and the customer has not confirmed the one that was asked for |
+| no_consent | the purpose needs consent and there is none |
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sqlalchemy as sa
 
 from tidings.customers.consent import ALL, latest_consent, latest_of_customer
 from tidings.customers.identity import ADDRESS_COLUMNS
+from tidings.customers.leaving import STOP_BASIS
 from tidings.definitions.kinds.rules import Purpose
 from tidings.store.tables import people
 
@@ -29,26 +32,32 @@ CODES = (
     "suppressed_complaint",
     "suppressed_bounce",
     "suppressed_manual",
+    "stop_sms",
+    "fax_optout",
     "unsubscribed_all",
     "unsubscribed_list",
+    "consent_unconfirmed",
     "no_consent",
 )
+# What a withdrawal of everything is called, by the kind of channel.
+_GONE = {"email": "'unsubscribed_all'", "sms": "'stop_sms'", "fax": "'fax_optout'"}
 
-_Code = sa.ColumnElement[str | None]
 
-
-def refusal(channel_kind: str, purpose: Purpose) -> sa.ColumnElement[str | None]:
+def refusal(channel_kind: str, purpose: Purpose, topic: str = "") -> sa.ColumnElement[str | None]:
     """Return the first reason against writing to the customer of a row of people.customers, NULL when there is none.
 
     Correlated to people.customers: `sa.select(customers.c.id, refusal("email", purpose))`. For a whole
     table `refusals` does the same with joins. A message of the class transactional passes a withdrawal for `all`
-    (an order confirmation is no advertising); a withdrawal for its own purpose holds for every class.
+    (an order confirmation is no advertising); a withdrawal for its own purpose holds for every class. With a `topic`
+    of the purpose, what was said about that topic counts as well.
     Raises ValueError for an unknown channel kind.
     """
-    return _looked_up(channel_kind, purpose, _heeds_all(purpose))
+    return _looked_up(channel_kind, purpose, _heeds_all(purpose), topic)
 
 
-def _looked_up(channel_kind: str, purpose: Purpose, with_all: bool) -> sa.ColumnElement[str | None]:
+def _looked_up(
+    channel_kind: str, purpose: Purpose, with_all: bool, topic: str = ""
+) -> sa.ColumnElement[str | None]:
     suppressions = people.suppressions
     _, hashed = address_columns(channel_kind)
     suppressed = (
@@ -64,22 +73,23 @@ def _looked_up(channel_kind: str, purpose: Purpose, with_all: bool) -> sa.Column
     spoken = latest_of_customer(
         channel_kind,
         purpose.name,
-        _spoken(people.consents.c.state, people.consents.c.purpose, purpose),
+        _spoken(channel_kind, people.consents, purpose),
         with_all=with_all,
+        topic=topic,
     )
     return _verdict(channel_kind, purpose, suppressed, spoken)
 
 
-def refusals(channel_kind: str, purpose: Purpose) -> sa.Select[Any]:
+def refusals(channel_kind: str, purpose: Purpose, topic: str = "") -> sa.Select[Any]:
     """Return customer_id and refusal code (NULL: may be written to) of every customer who is not erased, by joins."""
     customers, suppressions = people.customers, people.suppressions
     _, hashed = address_columns(channel_kind)
-    latest = latest_consent(channel_kind, purpose.name, with_all=_heeds_all(purpose))
+    latest = latest_consent(channel_kind, purpose.name, with_all=_heeds_all(purpose), topic=topic)
     code = _verdict(
         channel_kind,
         purpose,
         sa.literal_column("'suppressed_'") + suppressions.c.reason,
-        _spoken(latest.c.state, latest.c.purpose, purpose),
+        _spoken(channel_kind, latest, purpose),
     )
     suppressed = sa.and_(
         suppressions.c.address_hash == hashed,
@@ -151,14 +161,16 @@ def _heeds_all(purpose: Purpose) -> bool:
     return purpose.message_class != "transactional"
 
 
-def _spoken(state: _Code, about: _Code, purpose: Purpose) -> sa.ColumnElement[str]:
+def _spoken(channel_kind: str, entry: sa.FromClause, purpose: Purpose) -> sa.ColumnElement[str]:
     """Return the refusal that a consent entry means, 'ok' where it permits, NULL where there is no entry."""
+    state, about, basis = entry.c.state, entry.c.purpose, entry.c.basis
     ok = sa.literal_column("'ok'", sa.Text)
-    without = ok if purpose.consent != "required" else sa.literal_column("'no_consent'", sa.Text)
+    asked = ok if purpose.consent != "required" else sa.literal_column("'consent_unconfirmed'", sa.Text)
+    gone = sa.literal_column(_GONE.get(channel_kind, _GONE["email"]), sa.Text)
     return sa.case(
         (state == sa.literal_column("'granted'"), ok),
-        (state == sa.literal_column("'pending'"), without),
-        (about == sa.literal(ALL, sa.Text), sa.literal_column("'unsubscribed_all'", sa.Text)),
+        (state == sa.literal_column("'pending'"), asked),
+        (sa.or_(about == sa.literal(ALL, sa.Text), basis == sa.literal(STOP_BASIS, sa.Text)), gone),
         (state == sa.literal_column("'withdrawn'"), sa.literal_column("'unsubscribed_list'", sa.Text)),
         else_=sa.null(),
     )

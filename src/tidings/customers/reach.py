@@ -17,6 +17,9 @@ from tidings.store.tables import people
 WORDS: dict[str, str | dict[str, str]] = {
     "no_address": {"email": "no e-mail address", "sms": "no phone number", "fax": "no fax number"},
     "no_consent": "no consent",
+    "consent_unconfirmed": "consent not confirmed",
+    "stop_sms": "said STOP",
+    "fax_optout": "wants no faxes",
     "unsubscribed_all": "unsubscribed from everything",
     "unsubscribed_list": "unsubscribed",
     "suppressed_complaint": "complained",

@@ -7,35 +7,66 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One refusal code. `they` goes on after a number of people, `means` is a sentence, `when` it is asked.
+    """One refusal code. `they` goes on after a number of people, `means` and `what_to_do` are a sentence each.
 
-    `of` is "channel" where another channel may still reach the customer, "customer" where the no is about the customer or the
-    message itself: then nothing else is tried.
+    `when` it is asked. `of` is "channel" where another channel may still reach the customer, "customer" where the no is about
+    the customer or the message itself: then nothing else is tried. `waits`: the message is put off as long as it lives, and
+    refused only when that time is over. `occurs` is False where this version has nothing yet that could be the cause.
     """
 
     code: str
     they: str
     means: str
+    what_to_do: str
     when: str = "planning and sending"
     of: str = "customer"
+    waits: bool = False
+    occurs: bool = True
 
 
 # In the order of the gate: the first that holds is the one that is stored.
 _ALL = (
-    Refused("expired", "were not reached in time", "The message could not leave before it expired (`expires` of the campaign or of the policies).", "sending"),
-    Refused("suppressed_erased", "asked to be erased", "The customer was erased, or the address belongs to somebody who was."),
-    Refused("no_address", "have no address for this channel", "There is no address, or none whose suppression can be looked up.", of="channel"),
-    Refused("suppressed_complaint", "reported us as spam", "A complaint about an earlier message suppressed the address."),
-    Refused("suppressed_bounce", "have an address that bounced", "The provider said that the address does not exist.", of="channel"),
-    Refused("suppressed_manual", "were suppressed by hand", "Somebody put the address on the list of those never to be written to."),
-    Refused("unsubscribed_all", "unsubscribed from everything", "The customer's last word is a withdrawal for every purpose; transactional messages still go out."),
-    Refused("unsubscribed_list", "unsubscribed from this", "The customer's last word is a withdrawal for the purpose of this campaign."),
-    Refused("no_consent", "never agreed to this", "The purpose needs consent, and none is granted.", of="channel"),
-    Refused("same_address", "share an address with somebody who is written to", "Another customer with the same address, and a lower number, gets the message (`one_each: customer` writes to each).", "planning"),
-    Refused("render_error", "have data the message cannot be made from", "A value that the message needs is unknown for this customer, or does not fit where it would stand.", "writing the message", of="channel"),
+    Refused("expired", "were not reached in time", "The message could not leave before it expired (`expires` of the campaign or of the policies).", "Look for what held the run up; a longer `expires` leaves more time.", "sending"),
+    Refused("late", "had their hour before the run was approved", "On the recipient's clock the hour was over when the run was approved, and `late: skip` says not to send then.", "Approve earlier, or write `late: send`.", "planning"),
+    Refused("suppressed_erased", "asked to be erased", "The customer was erased, or the address belongs to somebody who was.", "Nothing: it stays so."),
+    Refused("merged", "were merged into another customer", "Two records were found to be one person; the other one is written to.", "Nothing: the other record is planned by itself.", occurs=False),
+    Refused("no_address", "have no address for this channel", "There is no address, or none whose suppression can be looked up.", "Import the address, or name another channel in `via`.", of="channel"),
+    Refused("unreachable", "have no address for any channel named", "Several kinds of channels stand in `via`, and there is an address for none of them.", "Import an address, or name another channel in `via`.", "planning"),
+    Refused("invalid_address", "have an address that cannot exist", "The address is none that a provider could deliver to; imports leave such addresses out today.", "Correct it where it comes from and import again.", of="channel", occurs=False),
+    Refused("suppressed_complaint", "reported us as spam", "A complaint about an earlier message suppressed the address.", "Nothing: who complained is not written to again."),
+    Refused("suppressed_bounce", "have an address that bounced", "The provider said that the address does not exist.", "Import a new address.", of="channel"),
+    Refused("suppressed_manual", "were suppressed by hand", "Somebody put the address on the list of those never to be written to.", "Lift the suppression if it was a mistake."),
+    Refused("stop_sms", "said STOP", "Everything that comes to the telephone number by SMS was withdrawn, by STOP or through the provider.", "Nothing, until the customer sends START."),
+    Refused("fax_optout", "want no more faxes", "Everything that comes to the fax number was withdrawn.", "Nothing, until the customer agrees again."),
+    Refused("unsubscribed_all", "unsubscribed from everything", "The customer's last word is a withdrawal for every purpose; transactional messages still go out.", "Nothing, until the customer agrees again."),
+    Refused("unsubscribed_list", "unsubscribed from this", "The customer's last word is a withdrawal for the purpose of this campaign, or for its topic.", "Nothing, until the customer agrees again."),
+    Refused("consent_expired", "agreed too long ago", "The consent was given for a time that is over; the ledger keeps no such times yet.", "Ask for consent again.", of="channel", occurs=False),
+    Refused("consent_unconfirmed", "have not confirmed that they agree", "Consent was asked for and is not confirmed, and the purpose needs one that is.", "Let the customer confirm it, for example by the link in the first message.", of="channel"),
+    Refused("no_consent", "never agreed to this", "The purpose needs consent, and none is granted.", "Ask for consent, or use a purpose for which none is needed if that is what the message is.", of="channel"),
+    Refused("dnc_listed", "are on a public do-not-call list", "The number stands in a register of those who want no advertising; no such register is read yet.", "Nothing: it stays so.", of="channel", occurs=False),
+    Refused("country_blocked", "live where this may not be sent", "The rules of a country forbid the message; there are no packs of such rules yet.", "Leave the country out of the audience.", occurs=False),
+    Refused("sender_unverified", "would be written to by a sender nobody vouches for", "The domain or number of the sender is not set up as receivers ask for; that holds a whole channel up, never one message.", "Set up SPF, DKIM and DMARC, or have the number registered.", occurs=False),
+    Refused("case_open", "have a case open", "A complaint is being dealt with (`case_open` in the policies): marketing waits until it is closed.", "Close the case; a longer `expires` leaves more time.", "sending", waits=True),
+    Refused("feed_stale", "would be chosen by old data", "An import that the message depends on is older than its `fresh` allows: the message waits for the next one.", "Bring the import up to date.", "sending", waits=True),
+    Refused("quiet_hours", "could not be reached at an hour that is allowed", "Quiet hours, `send_between` or `weekdays` leave no hour before the message expires, or the step says `if_refused: skip`.", "Let it live longer (`expires`), or widen the hours.", "sending", "channel", waits=True),
+    Refused("timezone_unknown", "live in a time zone that is unknown", "Nothing says which hour it is for the customer, and SMS and fax keep the recipient's hours.", "Import `zone`, `country` or a complete telephone number.", "sending", "channel", waits=True),
+    Refused("frequency_cap", "have got as much as they may", "The `cap` of the purpose leaves no room, or a message of higher `priority` is due the same day.", "Nothing, or raise `cap`, or `priority` of the more important one.", "sending"),
+    Refused("account_limit", "belong to an account that has got as much as it may", "`account_limit` of the policies leaves no room for anybody of the account.", "Nothing, or raise `account_limit`.", "sending"),
+    Refused("budget", "were left out when the budget was spent", "What the messages before it cost, or may yet cost, leaves nothing of `budget` for this one.", "Raise `budget`, or narrow the audience.", "sending"),
+    Refused("again", "got this campaign before", "`again` of the campaign says that they do not get it once more, or not yet.", "Nothing, or write another `again`.", "planning"),
+    Refused("same_address", "share an address with somebody who is written to", "Another customer with the same address, and a lower number, gets the message (`one_each: customer` writes to each).", "Nothing, or write `one_each: customer`.", "planning"),
+    Refused("duplicate", "have come to share an address with somebody who got it", "Since the plan was made the address has become that of another customer whom the same run has written to.", "Nothing: one message an address is what `one_each: address` says.", "sending"),
+    Refused("out_of_stock", "would be offered what is sold out", "What the offer is about is sold out; stocks are not read yet.", "Wait for new stock.", occurs=False),
+    Refused("offer_exhausted", "would be offered what has run out", "All codes or places of the offer are given away; offers are not counted yet.", "Add codes, or end the campaign.", occurs=False),
+    Refused("link_not_registered", "would get a link that is not registered", "The carrier lets only registered links through; no register of links is kept yet.", "Register the link, or leave it out.", of="channel", occurs=False),
+    Refused("missing_footer", "would get a message without its footer", "The message lacks the sender's address; `tidings check` refuses such a template before anything is sent.", "Add the footer to the template.", of="channel", occurs=False),
+    Refused("missing_unsubscribe", "would get a message without a way to unsubscribe", "`tidings check` refuses such a template before anything is sent.", "Add the link to the template.", of="channel", occurs=False),
+    Refused("missing_ad_label", "would get an advertisement that does not say so", "Where the law wants a label in the subject; there are no packs of such rules yet.", "Add the label to the subject.", of="channel", occurs=False),
+    Refused("missing_signature", "would get an SMS that does not say who sends it", "Where carriers want the sender's name in the text; there are no packs of such rules yet.", "Add the name to the text.", of="channel", occurs=False),
+    Refused("locale_missing", "read a language the message is not written in", "The words for the customer's locale cannot be used, though the template has some.", "Correct or write the words for that locale.", "writing the message", "channel"),
+    Refused("render_error", "have data the message cannot be made from", "A value that the message needs is unknown for this customer, or does not fit where it would stand.", "Give the value other words in the template, or import it.", "writing the message", "channel"),
 )  # fmt: skip
 REFUSALS: dict[str, Refused] = {one.code: one for one in _ALL}
-
 
 # After these the next channel of a campaign is tried.
 CHANNEL_CODES = tuple(one.code for one in _ALL if one.of == "channel")
