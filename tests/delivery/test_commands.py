@@ -125,7 +125,9 @@ def test_verify_tells_the_sums_and_breaks_with_exit_one(tidings: Command, worksp
     assert lines[0] == ["run", "state", "planned", "accepted", "in", "doubt", "pending"]
     assert ["spring", "finished", "6", "4", "2", "0"] in lines
     assert ["summer", "sending", "6", "0", "0", "6"] in lines
-    assert "The ledger holds: 27 checks, 2 runs" in out
+    checks = len(json.loads(tidings("verify", "--json")[1])["checks"])
+    assert checks > 30
+    assert f"The ledger holds: {checks} checks, 2 runs" in out
     with open_session(root=workspace) as session, session.store.durable("break") as connection:
         connection.execute(
             sa.update(sending.messages).where(sending.messages.c.id == 1).values(accepted_at=None)

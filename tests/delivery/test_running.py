@@ -20,6 +20,7 @@ from tidings.definitions.kinds.rules import Attributes
 from tidings.delivery import variables
 from tidings.delivery.running import deliver_run
 from tidings.delivery.verify import verify
+from tidings.delivery.writing import Writer
 from tidings.errors import StoreError, TidingsError, UsageError
 from tidings.store.database import Store
 from tidings.store.tables import answers, people, sending
@@ -236,6 +237,36 @@ def test_a_run_that_is_not_there_is_a_usage_error(
 ) -> None:
     with pytest.raises(UsageError, match="there is no run 77"):
         deliver_run(settings, store, 77, clock=clock, ring=RING)
+
+
+def test_a_locale_whose_words_cannot_be_used_is_refused_and_the_others_are_written_to(
+    store: Store,
+    clock: FixedClock,
+    root: Path,
+    settings: Settings,
+    attributes: Attributes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = recorded_run(store, root, 3)
+    _fill_attributes(store, attributes)
+    really = Writer._compiled
+
+    def compiled(self: Writer, variant: str | None, locale: str) -> object:
+        if locale == "ru":
+            raise UsageError("the words for ru have a hole")
+        return really(self, variant, locale)
+
+    monkeypatch.setattr(Writer, "_compiled", compiled)
+
+    def import_a_locale() -> None:
+        with store.durable("test") as connection:
+            connection.execute(
+                sa.update(people.customers).where(people.customers.c.id == 2).values(locale="ru")
+            )
+
+    done = deliver_run(settings, store, world.run_id, clock=clock, ring=RING, before_claim=import_a_locale)
+    assert (done.accepted, done.refused) == (2, 1)
+    assert [row.refusal_code for row in message_rows(store, world.run_id)] == [None, "locale_missing", None]
 
 
 def test_a_locale_that_changed_after_the_run_was_taken_up_is_written_in(

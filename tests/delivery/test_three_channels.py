@@ -108,7 +108,7 @@ def people_with_everything(store: Store, count: int) -> None:
     seed(store, count)
     now = to_micros(store.clock.now())
     with store.durable("test") as connection:
-        connection.execute(sa.update(people.customers).values(locale="en"))
+        connection.execute(sa.update(people.customers).values(locale="en", zone="Europe/London"))
         for n, (one,) in enumerate(
             connection.execute(sa.select(people.customers.c.id).order_by(people.customers.c.id)).all(), 1
         ):

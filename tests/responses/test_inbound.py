@@ -67,9 +67,9 @@ def test_stop_withdraws_every_purpose_and_start_gives_back_what_was_there(store,
     assert [gate(store, one) for one in (MARKETING, SERVICE, ORDERS)] == [None, None, None]
     assert say("Stop!") == Answered(stopped=1)
     assert [gate(store, one) for one in (MARKETING, SERVICE, ORDERS)] == [
-        "unsubscribed_all",
-        "unsubscribed_all",
-        "unsubscribed_list",
+        "stop_sms",
+        "stop_sms",
+        "stop_sms",
     ]
     clock.advance(timedelta(minutes=1))
     assert say("start") == Answered(started=1)
@@ -260,7 +260,7 @@ def test_a_stop_without_a_plus_sign_reaches_whoever_it_may_be_of(store, clock) -
     event = Inbound("s1", number(0).removeprefix("+"), "+49", "STOP", clock.now())
     now = to_micros(clock.now())
     assert take_answers(store, "texts", "x", [event], kind="sms", house=house, now=now) == Answered(stopped=1)
-    assert gate(store, MARKETING) == "unsubscribed_all"
+    assert gate(store, MARKETING) == "stop_sms"
     assert [row.address for row in rows_of(store, sending.notices)] == [number(0)]
     assert rows_of(store, people.suppressions) == []
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tidings.clock import to_micros
 from tidings.definitions.kinds.rules import Purpose
+from tidings.delivery.caps import release
 from tidings.delivery.claiming import PENDING
 from tidings.delivery.doubt import runs_of
 from tidings.delivery.ownership import own_name
@@ -25,9 +26,10 @@ from tidings.errors import UsageError
 from tidings.store.audit import append
 from tidings.store.boot import boot_id
 from tidings.store.database import Store
-from tidings.store.tables import sending
+from tidings.store.tables import journeys, sending
 
 _CHUNK = 500
+_journeys = journeys.journeys
 _FREE = ("planned", "deferred")
 # How long is waited for what senders hold, and how often is looked.
 _SECONDS, _LOOK_SECONDS = 10.0, 0.2
@@ -35,12 +37,16 @@ _SECONDS, _LOOK_SECONDS = 10.0, 0.2
 
 @dataclass(frozen=True, slots=True)
 class Cancellable:
-    """What could be dropped: the open runs and how many of their messages (by `channel`, all when it is None)."""
+    """What could be dropped: the open runs and how many of their messages (by `channel`, all when it is None).
+
+    `walking` are the journeys that would end, where a flow is cancelled as a whole.
+    """
 
     of: str
     runs: tuple[int, ...]
     channel: str | None
     messages: int
+    walking: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +83,15 @@ def cancellable(store: Store, of: str, channel: str | None = None) -> Cancellabl
         )
     # Of a cancelled run something may be left that a sender held then.
     left = tuple(row.id for row in rows if row.state in ("sending", "paused", "cancelled"))
-    return Cancellable(of, left, channel, _count(store, left, channel, PENDING))
+    walking = 0 if channel is not None else _walking(store, left)
+    return Cancellable(of, left, channel, _count(store, left, channel, PENDING), walking)
 
 
 def cancel(store: Store, found: Cancellable, *, actor: str, now: datetime) -> Cancelled:
     """Drop what was found, and what senders give back meanwhile; waits for them up to ten seconds.
 
-    Without a channel the runs are cancelled, and nobody gets another leg either; with one they go on without it.
+    Without a channel the runs are cancelled, and nobody gets another leg either; with one they go on without it. Of a
+    flow the journeys end, and tasks that nobody has answered are withdrawn.
     """
     at = to_micros(now)
     if not found.messages and found.channel is not None:
@@ -98,6 +106,8 @@ def cancel(store: Store, found: Cancellable, *, actor: str, now: datetime) -> Ca
         if not left or time.monotonic() > until:
             break
         time.sleep(_LOOK_SECONDS)
+    if found.channel is None:
+        _end_journeys(store, found.runs, at)
     for run_id in found.runs:
         finish(store, run_id, now=at)
     return Cancelled(found.runs, found.channel, cancelled, left)
@@ -130,12 +140,44 @@ def _drop(store: Store, found: Cancellable, at: int) -> int:
     dropped = 0
     for part in store.paced("cancel").chunks(ids, _CHUNK):
         with store.durable("cancel") as connection:
-            dropped += connection.execute(
-                sa.update(messages)
-                .where(messages.c.id.in_(part), messages.c.state.in_(_FREE))
-                .values(state="cancelled", finished_at=at)
-            ).rowcount
+            gone = list(
+                connection.execute(
+                    sa.update(messages)
+                    .where(messages.c.id.in_(part), messages.c.state.in_(_FREE))
+                    .values(state="cancelled", finished_at=at)
+                    .returning(messages.c.id)
+                ).scalars()
+            )
+            release(connection, gone, at)
+            dropped += len(gone)
     return dropped
+
+
+def _walking(store: Store, runs: tuple[int, ...]) -> int:
+    walks = (_journeys.c.run_id.in_(runs), _journeys.c.state == "walking")
+    with store.read() as connection:
+        return int(
+            connection.execute(sa.select(sa.func.count()).select_from(_journeys).where(*walks)).scalar_one()
+        )
+
+
+def _end_journeys(store: Store, runs: tuple[int, ...], at: int) -> None:
+    walks = (_journeys.c.run_id.in_(runs), _journeys.c.state == "walking")
+    with store.read() as connection:
+        ids = list(connection.execute(sa.select(_journeys.c.enrolment_id).where(*walks)).scalars())
+    for part in store.paced("cancel").chunks(ids, _CHUNK):
+        with store.durable("cancel") as connection:
+            connection.execute(
+                sa.update(_journeys)
+                .where(_journeys.c.enrolment_id.in_(part), _journeys.c.state == "walking")
+                .values(state="ended", outcome="cancelled", ended_at=at)
+            )
+    with store.durable("cancel") as connection:
+        connection.execute(
+            sa.update(journeys.tasks)
+            .where(journeys.tasks.c.run_id.in_(runs), journeys.tasks.c.state == "open")
+            .values(state="withdrawn", answered_at=at)
+        )
 
 
 def _recover(store: Store, run_id: int) -> None:

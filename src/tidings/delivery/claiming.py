@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ import sqlalchemy as sa
 from tidings.clock import to_micros
 from tidings.customers.knowing import listed, one_of
 from tidings.customers.permission import address_columns
-from tidings.delivery import gate
+from tidings.customers.zones import area_column
+from tidings.delivery import budget, caps, gate, throttle
+from tidings.delivery.hours import Hour, hours_of
 from tidings.delivery.work import Claimed, Job
 from tidings.errors import UsageError
 from tidings.store.database import Store
@@ -42,20 +43,26 @@ class Taken:
     """What one claim brought: its lease and messages (none when there was nothing to take), and how many were refused.
 
     `held` says why nothing may go out now (the run or the store is paused, or the run is over), empty otherwise.
+    `undecided`: some were put off for a moment, until what is in somebody's hands has gone or come back.
     """
 
     lease: Lease | None = None
     messages: tuple[Claimed, ...] = ()
     refused: int = 0
     held: str = ""
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The ids of messages that are due, in order, or why nothing may go out now."""
+    """The ids of messages that are due, in order, or why nothing may go out now.
+
+    `wait`: the seconds until the channel's rate, which all processes keep together, has something left.
+    """
 
     ids: tuple[int, ...] = ()
     held: str = ""
+    wait: float = 0.0
 
 
 def look(store: Store, job: Job, *, after: int, limit: int) -> Found:
@@ -68,13 +75,18 @@ def look(store: Store, job: Job, *, after: int, limit: int) -> Found:
         held = why_held(connection, job.run_id, job.channel)
         if held:
             return Found(held=held)
+        wait = 0.0
+        if job.terms.rate:
+            tokens, wait = throttle.look(store, connection, job.channel, job.terms.rate)
+            limit = min(limit, max(tokens, 1))
         statement = (
             sa.select(_messages.c.id)
             .where(_messages.c.run_id == job.run_id, _messages.c.id > after, *_due(job, now))
             .order_by(_messages.c.id)
             .limit(limit)
         )
-        return Found(tuple(connection.execute(statement).scalars()))
+        ids = tuple(connection.execute(statement).scalars())
+        return Found(wait=wait) if ids and wait else Found(ids)
 
 
 def take(
@@ -86,13 +98,15 @@ def take(
     found: Sequence[int],
     lease_seconds: float,
     durable: Durable | None = None,
+    asking: sa.Select[Any] | None = None,
 ) -> Taken:
-    """Claim those of the messages found that are still due; those that the gate refuses are settled here.
+    """Claim those of the messages found that are still due; those that the gate refuses or puts off are settled here.
 
     The whole is one durable transaction: after a kill either the claim stands or nothing happened. `durable` begins
-    it, `store.durable` when left out.
+    it, `store.durable` when left out. `asking` is `rows_statement` of the job, for those who claim more than once.
     """
     now = to_micros(store.clock.now())
+    hours = _hours(store, job, found, now) if job.terms.window else None
     # Measured before the store reads its own clock, so our idea of the end is never later than the store's.
     lease_begins = time.monotonic()
     with (durable or store.durable)("claim") as connection:
@@ -101,18 +115,13 @@ def take(
             return Taken(held=held)
         store.note_time(connection, store.clock.now())
         dialect = connection.dialect.name
-        rows = connection.execute(_rows_statement(job, dialect), {**listed(dialect, found), "now": now}).all()
-        refused: dict[str, list[int]] = defaultdict(list)
-        mine: list[Any] = []
-        for row in rows:
-            if row[0] is None:
-                mine.append(row)
-            else:
-                refused[row[0]].append(row[1])
-        refuse(connection, job, refused, now)
-        refused_count = len(rows) - len(mine)
+        statement = rows_statement(job, dialect) if asking is None else asking
+        rows = connection.execute(statement, {**listed(dialect, found), "now": now}).all()
+        judged = gate.judge(store, connection, job, rows, now, hours)
+        mine, refused_count = judged.go, judged.refusals
+        _settle(connection, job, judged, now)
         if not mine:
-            return Taken(refused=refused_count)
+            return Taken(refused=refused_count, undecided=judged.undecided)
         fence = connection.execute(
             sa.insert(sending.claims)
             .values(
@@ -127,23 +136,23 @@ def take(
             .returning(sending.claims.c.id)
         ).scalar_one()
         connection.execute(_claim(dialect), {**listed(dialect, [row[1] for row in mine]), "fence": fence})
-        values = job.variables(connection, [row[2] for row in mine]) if job.variables else {}
+        values = job.variables(connection, mine) if job.variables else {}
         if job.variables:
             # A template that names nothing needs nothing kept.
-            _write_variables(connection, [(row[1], own) for row in mine if (own := values.get(row[2]))])
-    channel = job.channel
-    # In the order of _rows_statement.
+            _write_variables(connection, [(row[1], own) for row in mine if (own := values.get(row[1]))])
+    channel, closes = job.channel, judged.closes
+    # In the order of rows_statement.
     taken = tuple(
         [
             Claimed(
                 message_id, fence, customer_id, key, address, locale, channel, variant, step, attempt,
-                values.get(customer_id, {}),
+                values.get(message_id, {}), version, closes.get(message_id),
             )
-            for _, message_id, customer_id, variant, step, attempt, key, locale, address in mine
+            for _, message_id, customer_id, variant, step, attempt, version, key, locale, address, *_ in mine
         ]
     )  # fmt: skip
     lease = Lease(fence, lease_begins + lease_seconds)
-    return Taken(lease, taken, refused_count)
+    return Taken(lease, taken, refused_count, undecided=judged.undecided)
 
 
 def renew(
@@ -195,18 +204,73 @@ def why_held(connection: sa.Connection, run_id: int, channel: str = "") -> str:
 
 
 def refuse(connection: sa.Connection, job: Job, refused: Mapping[str, Sequence[int]], now: int) -> None:
-    """Settle messages that the gate refuses: code to message ids; one statement a code."""
-    for code, ids in refused.items():
-        connection.execute(
-            _REFUSE,
-            {
-                "ids": list(ids),
-                "code": code,
-                "rule": gate.rule_of(code, job),
-                "policy": job.policy_hash or None,
-                "now": now,
-            },
+    """Settle messages in our hands that the gate refuses: code to message ids; what was reserved for them is given back."""
+    ids = [one for some in refused.values() for one in some]
+    caps.release(connection, ids, now)
+    if job.terms.budget:
+        budget.give_back(connection, ids)
+    _refuse(connection, job, refused, now)
+
+
+def put_back(connection: sa.Connection, job: Job, messages: Sequence[Claimed], now: int) -> None:
+    """Let go of messages in our hands that must not leave any more for today: the next claim asks when they may."""
+    for message in messages:
+        free = connection.execute(
+            sa.update(_messages)
+            .where(
+                _messages.c.id == message.message_id,
+                _messages.c.claim_id == message.claim_id,
+                _messages.c.state == "claimed",
+            )
+            .values(state="planned", claim_id=None)
         )
+        if free.rowcount:
+            caps.release(connection, [message.message_id], now)
+            if job.terms.budget:
+                budget.give_back(connection, [message.message_id])
+
+
+def _refuse(connection: sa.Connection, job: Job, refused: Mapping[str, Sequence[int]], now: int) -> None:
+    for code, ids in refused.items():
+        if ids:
+            connection.execute(
+                _REFUSE,
+                {
+                    "ids": list(ids),
+                    "code": code,
+                    "rule": gate.rule_of(code, job),
+                    "policy": job.policy_hash or None,
+                    "now": now,
+                },
+            )
+
+
+def _settle(connection: sa.Connection, job: Job, judged: gate.Judged, now: int) -> None:
+    """Write what the gate says of messages that do not go: refused, or put off for as long as they live."""
+    ids = [one for some in judged.refused.values() for one in some]
+    if job.terms.counted:
+        # One that was tried before has kept its place until now.
+        caps.release(connection, ids, now)
+    _refuse(connection, job, judged.refused, now)
+    dialect = connection.dialect.name
+    for until, some in judged.until.items():
+        connection.execute(_put_off(dialect), {**listed(dialect, some), "until": until})
+
+
+def _hours(store: Store, job: Job, found: Sequence[int], now: int) -> Mapping[str, Hour]:
+    """Look up, before the write lock, which hour it is for the recipients of messages."""
+    assert job.terms.window is not None
+    customers = people.customers
+    with store.read() as connection:
+        dialect = connection.dialect.name
+        areas = connection.execute(
+            sa.select(area_column())
+            .select_from(_messages.join(customers, customers.c.id == _messages.c.customer_id))
+            .where(one_of(_messages.c.id, dialect))
+            .distinct(),
+            listed(dialect, found),
+        ).scalars()
+        return hours_of(connection, list(areas), job.terms.window, job.kind, job.terms.zone, now)
 
 
 def _because(reason: str | None) -> str:
@@ -233,6 +297,18 @@ def _due(job: Job, now: int) -> tuple[sa.ColumnElement[bool], ...]:
         _messages.c.channel == job.channel,
         _messages.c.state.in_(["planned", "deferred"]),
         _messages.c.due_at <= now,
+        *job.mine(),
+    )
+
+
+@cache
+def _put_off(dialect: str) -> sa.Update:
+    until: sa.BindParameter[int] = sa.bindparam("until", type_=sa.BigInteger)
+    expires = _messages.c.expires_at
+    return (
+        sa.update(_messages)
+        .where(one_of(_messages.c.id, dialect), _messages.c.state.in_(["planned", "deferred"]))
+        .values(state="planned", due_at=sa.case((expires < until, expires), else_=until))
     )
 
 
@@ -245,7 +321,7 @@ def _claim(dialect: str) -> sa.Update:
     )
 
 
-def _rows_statement(job: Job, dialect: str) -> sa.Select[Any]:
+def rows_statement(job: Job, dialect: str) -> sa.Select[Any]:
     """Select those of the messages found that are still due, in order, each with what the gate says of it.
 
     On PostgreSQL they are locked, passing over those that another sender is looking at.
@@ -255,15 +331,20 @@ def _rows_statement(job: Job, dialect: str) -> sa.Select[Any]:
     now: sa.BindParameter[int] = sa.bindparam("now", type_=sa.BigInteger)
     return (
         sa.select(
-            gate.verdict(job, now),
+            gate.verdict(job, now, claiming=True),
             _messages.c.id,
             _messages.c.customer_id,
             _messages.c.variant,
             _messages.c.step,
             _messages.c.attempt,
+            _messages.c.version,
             customers.c.key,
             customers.c.locale,
             address,
+            _messages.c.enrolment_id,
+            _messages.c.due_at,
+            _messages.c.expires_at,
+            *([area_column().label("area")] if job.terms.window else []),
         )
         .select_from(_messages.join(customers, customers.c.id == _messages.c.customer_id))
         .where(
@@ -271,6 +352,7 @@ def _rows_statement(job: Job, dialect: str) -> sa.Select[Any]:
             _messages.c.channel == job.channel,
             _messages.c.state.in_(["planned", "deferred"]),
             _messages.c.due_at <= now,
+            *job.mine(),
         )
         .order_by(_messages.c.id)
         .with_for_update(skip_locked=True, of=_messages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.clock import from_micros, iso, to_micros
+from tidings.delivery.caps import release
 from tidings.delivery.work import Job
 from tidings.errors import UsageError
 from tidings.store.audit import append
@@ -142,18 +143,36 @@ def resolve(
 def settle_by_policy(connection: sa.Connection, job: Job, message_ids: Sequence[int], at: int) -> None:
     """Apply the purpose's `in_doubt` policy to messages that just came into doubt: hold leaves them there.
 
-    `resend` is a retry like any other: after the same pause, at most as often, and never beyond the expiry. What
+    In a flow each step has a purpose of its own. `resend` is a retry like any other: after the same pause, at most as often, and never beyond the expiry. What
     cannot be tried again stays in doubt, for a person to decide: it may have arrived.
     """
-    why = f"the purpose says in_doubt: {job.when_in_doubt}"
-    if job.when_in_doubt == "treat as sent":
-        _settle(connection, message_ids, "sent", at, why)
-    elif job.when_in_doubt == "resend":
-        for attempt, ids in _by_attempt(connection, message_ids).items():
-            if attempt >= job.retry.attempts:
-                continue
-            due_at = at + int(job.retry.delay(max(attempt, 1)) * 1_000_000)
-            _settle(connection, ids, "resend", at, why, {"state": "deferred", "due_at": due_at})
+    for policy, of_policy in _by_policy(connection, job, message_ids).items():
+        why = f"the purpose says in_doubt: {policy}"
+        if policy == "treat as sent":
+            _settle(connection, of_policy, "sent", at, why)
+        elif policy == "resend":
+            for attempt, ids in _by_attempt(connection, of_policy).items():
+                if attempt >= job.retry.attempts:
+                    continue
+                due_at = at + int(job.retry.delay(max(attempt, 1)) * 1_000_000)
+                _settle(connection, ids, "resend", at, why, {"state": "deferred", "due_at": due_at})
+
+
+def _by_policy(
+    connection: sa.Connection, job: Job, message_ids: Sequence[int]
+) -> Mapping[str, Sequence[int]]:
+    """Group messages by what their purpose says of a doubt; a claim of another step may be taken over with this job's."""
+    if len(set(job.doubts.values()) | {job.when_in_doubt}) == 1:
+        return {job.when_in_doubt: message_ids}
+    messages = sending.messages
+    groups: dict[str, list[int]] = defaultdict(list)
+    for row in connection.execute(
+        sa.select(messages.c.id, messages.c.version, messages.c.step).where(
+            messages.c.id.in_(list(message_ids))
+        )
+    ):
+        groups[job.doubts.get((row.version, row.step), job.when_in_doubt)].append(row.id)
+    return groups
 
 
 def _by_attempt(connection: sa.Connection, message_ids: Sequence[int]) -> dict[int, list[int]]:
@@ -213,6 +232,8 @@ def _settle(
     )
     if how == "resend":
         reopen(connection, sorted({row.run_id for row in rows}))
+    if how == "not sent":
+        release(connection, [row.id for row in rows], at)
     return sorted(row.id for row in rows)
 
 
@@ -229,7 +250,7 @@ def _life(connection: sa.Connection, message_ids: Sequence[int]) -> sa.ColumnEle
     lengths = [
         (
             sa.and_(messages.c.run_id == row.id, messages.c.expires_at.is_not(None)),
-            sa.literal(row.bounds["expires_at"] - row.anchor_at, sa.BigInteger),
+            sa.literal(row.bounds.get("lifetime") or row.bounds["expires_at"] - row.anchor_at, sa.BigInteger),
         )
         for row in rows
         if row.bounds and row.bounds.get("expires_at") is not None

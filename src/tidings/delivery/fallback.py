@@ -57,6 +57,8 @@ class _Search:
     purpose: Purpose
     legs: tuple[Leg, ...]
     at: int
+    # Conditions on messages that they are of the step that this is about; none for a campaign.
+    of_step: tuple[sa.ColumnElement[bool], ...] = ()
 
 
 def fall_back(
@@ -66,6 +68,7 @@ def fall_back(
     *,
     now: datetime,
     receipts: Mapping[str, datetime] | None = None,
+    first: int = 0,
 ) -> int:
     """Write the next leg of every message of a run that is known not to have reached its customer; return how many.
 
@@ -74,15 +77,21 @@ def fall_back(
     the instant up to which all of its reports are in the store: messages that had been accepted for longer than `patience`
     at that instant become `unconfirmed`, if another channel can take over. Nothing is written after the message expired. A
     finished run with new legs is sending again; one that is paused or cancelled is left alone.
+
+    Of a flow `run` is one step (`Recorded.of_step`), and each step falls back by itself. Messages with an id below `first`
+    are not looked at.
     """
-    campaign = run.definitions.campaigns[run.campaign]
+    campaign = run.campaign_of()
     purpose = run.definitions.policies.purpose(campaign.purpose)
     legs = legs_of(campaign, run.definitions)
     if purpose is None or len(campaign.via) < 2 or len(legs) < 2:
         return 0
-    search = _Search(run_id, campaign, run.definitions, purpose, legs, to_micros(now))
+    of_step: tuple[sa.ColumnElement[bool], ...] = ()
+    if run.is_flow:
+        of_step = (_messages.c.step == run.step, _messages.c.version == run.version, _messages.c.id >= first)
+    search = _Search(run_id, campaign, run.definitions, purpose, legs, to_micros(now), of_step)
     impatient = _impatient(search, receipts or {})
-    _count_again(store, run_id)
+    _count_again(store, search)
     written = 0
     for leg in legs:
         if leg.position:
@@ -93,18 +102,22 @@ def fall_back(
 
 
 def waiting_runs(store: Store, *, now: datetime) -> list[int]:
-    """Return the runs that are out or going out, have more than one channel and have not expired: `fall_back` is for them."""
+    """Return the runs that are out or going out, have more than one channel and have not expired: `fall_back` is for them.
+
+    A flow is always among them, for each of its steps has channels of its own.
+    """
     at = to_micros(now)
     with store.read() as connection:
         rows = connection.execute(
-            sa.select(_runs.c.id, _runs.c.bounds)
-            .where(_runs.c.kind == "campaign", _runs.c.state.in_(_MAY))
+            sa.select(_runs.c.id, _runs.c.kind, _runs.c.bounds)
+            .where(_runs.c.kind.in_(["campaign", "flow"]), _runs.c.state.in_(_MAY))
             .order_by(_runs.c.id)
         ).all()
     return [
         row.id
         for row in rows
-        if len(row.bounds.get("via", ())) > 1 and (row.bounds.get("expires_at") or at + 1) > at
+        if row.kind == "flow"
+        or (len(row.bounds.get("via", ())) > 1 and (row.bounds.get("expires_at") or at + 1) > at)
     ]
 
 
@@ -115,14 +128,15 @@ def patience_of(campaign: Campaign, definitions: Definitions, channel: str) -> t
     return None if written is None else approximate(written)
 
 
-def _count_again(store: Store, run_id: int) -> None:
+def _count_again(store: Store, search: _Search) -> None:
     """Let legs that were given up, and arrived after all, count where the ones that took over have failed."""
     with store.read() as connection:
         arrived = list(
             connection.execute(
                 sa.select(_messages.c.id)
                 .where(
-                    _messages.c.run_id == run_id,
+                    _messages.c.run_id == search.run_id,
+                    *search.of_step,
                     _messages.c.state == "unconfirmed",
                     told_delivered(_messages),
                     ~another_leg_counts(),
@@ -219,12 +233,13 @@ def _chosen(
         of_run = sa.and_(_messages.c.run_id + 0 == search.run_id, _messages.c.id.in_(part))
     conditions = [
         of_run,
+        *search.of_step,
         why,
         _messages.c.leg < leg.position,
         sa.or_(_messages.c.expires_at.is_(None), _messages.c.expires_at > search.at),
         _enrolments.c.arm != COPY,
         ~_tried(leg),
-        refusal(leg.kind, search.purpose).is_(None),
+        refusal(leg.kind, search.purpose, search.campaign.topic).is_(None),
     ]
     if not leg.for_everybody:
         choice = choice_column(search.definitions)
@@ -296,7 +311,7 @@ def _insert(
 ) -> ReturningInsert[tuple[int]]:
     """Return the statement that writes the leg; what another worker wrote meanwhile is left alone."""
     chosen = _chosen(search, leg, _FAILED, part).subquery()
-    kept = ("run_id", "enrolment_id", "customer_id", "step", "variant", "expires_at")
+    kept = ("run_id", "enrolment_id", "customer_id", "step", "variant", "expires_at", "version")
     given: dict[str, sa.ColumnElement[Any]] = {
         "leg": sa.literal(leg.position),
         "channel": sa.literal(leg.channel, sa.Text),

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from tidings.channels.statuses import status_in, verdict
 from tidings.clock import to_micros
+from tidings.delivery import budget, caps
 from tidings.delivery.doubt import reopen, settle_by_policy
 from tidings.delivery.effects import Refused, refused_at_hand_over
 from tidings.delivery.work import Claimed, Job
@@ -215,7 +216,7 @@ def _settle(connection: sa.Connection, job: Job, group: Sequence[Ended], now: in
             "refusal_rule": alike.rule,
             "policy_hash": job.policy_hash or None,
         }
-    return set(
+    settled = set(
         connection.execute(
             sa.update(messages)
             .where(
@@ -227,6 +228,12 @@ def _settle(connection: sa.Connection, job: Job, group: Sequence[Ended], now: in
             .returning(messages.c.id)
         ).scalars()
     )
+    # A deferred message keeps its place under the caps; what nobody was charged for comes back to the budget.
+    if job.terms.counted and alike.kind in ("planned", "refused", "rejected"):
+        caps.release(connection, settled, now)
+    if job.terms.budget and alike.kind in ("planned", "refused", "deferred"):
+        budget.give_back(connection, settled)
+    return settled
 
 
 def _attempt(one: Ended, now: int) -> dict[str, Any]:

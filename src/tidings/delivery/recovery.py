@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.clock import to_micros
+from tidings.delivery import budget, caps
 from tidings.delivery.doubt import settle_by_policy
 from tidings.delivery.ownership import provably_dead
 from tidings.delivery.work import Job
@@ -99,11 +100,17 @@ def _take_over(
     connection.execute(sa.update(claims).where(claims.c.id == claim.id).values(state="lost"))
     planned = 0
     if trusted:
-        planned = connection.execute(
-            sa.update(messages)
-            .where(messages.c.claim_id == claim.id, messages.c.state == "claimed")
-            .values(state="planned", claim_id=None)
-        ).rowcount
+        free = list(
+            connection.execute(
+                sa.update(messages)
+                .where(messages.c.claim_id == claim.id, messages.c.state == "claimed")
+                .values(state="planned", claim_id=None)
+                .returning(messages.c.id)
+            ).scalars()
+        )
+        caps.release(connection, free, now)
+        budget.give_back(connection, free)
+        planned = len(free)
     doubtful = connection.execute(
         sa.select(messages.c.id, messages.c.attempt, messages.c.state)
         .where(messages.c.claim_id == claim.id, messages.c.state.in_(["claimed", "started"]))

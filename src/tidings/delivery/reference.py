@@ -29,6 +29,10 @@ class Referrer:
         """Return the reference of a notice, which never reads as that of a message."""
         return f"{self._tag}-n{notice_id}"
 
+    def of_task(self, task_id: int, kind: str) -> str:
+        """Return the reference of a mail about a task (`mail` or `escalation`), which never reads as that of a message."""
+        return f"{self._tag}-{kind[0]}{task_id}"
+
     def message_of(self, reference: str) -> int | None:
         """Return the message that a reference names; None when it is malformed or another store's."""
         match = _REFERENCE.fullmatch(reference)

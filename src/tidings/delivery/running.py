@@ -6,27 +6,27 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from tidings.campaigns.legs import legs_of
-from tidings.channels.registry import load_adapter
 from tidings.clock import Clock, to_micros
 from tidings.config.settings import Settings
 from tidings.definitions.kinds.channel import Channel
+from tidings.delivery.bindings import Bound, heard_up_to
 from tidings.delivery.claiming import PENDING, why_held
-from tidings.delivery.fallback import fall_back, patience_of
+from tidings.delivery.fallback import fall_back
+from tidings.delivery.flow_runs import FlowFollower, FlowSender
 from tidings.delivery.hearing import Heard
+from tidings.delivery.kept import Kept
 from tidings.delivery.pause import pause_run
-from tidings.delivery.recorded import Recorded, recorded
+from tidings.delivery.recorded import recorded
 from tidings.delivery.sender import BeforeClaim, Progress, deliver, finish, run_counts, standing
 from tidings.delivery.side_by_side import Beside, Totals, side_by_side
-from tidings.delivery.wordings import check_form
+from tidings.delivery.terms import terms_of
 from tidings.delivery.work import Delivered, Job, Retry
 from tidings.delivery.writing import Writer
-from tidings.errors import UsageError
 from tidings.store.database import Store
 from tidings.store.tables import sending
 from tidings.tokens.keyring import KeyRing
@@ -52,6 +52,7 @@ def deliver_run(
     retry: Retry | None = None,
     before_claim: BeforeClaim | None = None,
     heard: Heard | None = None,
+    kept: Kept | None = None,
 ) -> Delivered:
     """Send what is due of a run and return where it stands.
 
@@ -62,22 +63,45 @@ def deliver_run(
     same time, and one that is paused or in trouble holds up none of the others. When all are through, those whom one did
     not reach get the next leg, until there is nothing new to send; `heard` says how far the channels were listened to, and
     without it no patience ends.
+
+    A flow is sent step by step (`flow_runs`) and stays `sending`; `kept` spares reading and compiling it anew each time.
     Raises TidingsError when the run cannot be sent at all; then nothing was claimed.
     """
     if held := _why_held(store, run_id):
         return standing(store, run_id, reason=held)
-    run = recorded(store, run_id)
-    purpose = run.definitions.policies.purpose(run.definitions.campaigns[run.campaign].purpose)
-    if purpose is None:
-        raise UsageError(f"the purpose of {run.campaign} is not in the policies that its run recorded")
     ring = ring or KeyRing.load(settings.data_dir, environment=settings.environment.name)
-    bound = _Bound(settings, run, adapters or {}, adapter)
+    retry = retry or Retry()
+    if _is_flow(store, run_id):
+        flow = FlowSender(
+            settings,
+            store,
+            run_id,
+            clock,
+            kept or Kept(),
+            adapters or {},
+            adapter,
+            heard,
+            ring,
+            retry,
+            wait_seconds,
+        )
+        return flow.send(progress=progress, stop=stop, before_claim=before_claim)
+    run = recorded(store, run_id)
+    purpose = run.purpose_of()
+    bound = Bound(settings, run, adapters or {}, adapter)
     receipts, sent = bound.with_receipts(), 0
     troubles: list[str] = []
     aside: dict[str, str] = {}
 
     def sender_of(channel: Channel, carrier: Adapter, writer: Writer) -> Callable[[Beside], Delivered]:
-        job = Job(run_id, channel.id, channel.kind, purpose, run.policy_hash, retry or Retry(), writer.load)
+        terms = terms_of(
+            run.definitions,
+            run.campaign_of(),
+            channel,
+            today=settings.definitions,
+            rated=not settings.environment.outbox,
+        )
+        job = Job(run_id, channel.id, channel.kind, purpose, run.policy_hash, retry, writer.load, terms=terms)
 
         def send(beside: Beside) -> Delivered:
             with closing(writer):
@@ -100,7 +124,7 @@ def deliver_run(
         return send
 
     # The first time every channel that may be tried is made ready: one that cannot work claims nothing.
-    legs = legs_of(run.definitions.campaigns[run.campaign], run.definitions)
+    legs = legs_of(run.campaign_of(), run.definitions)
     ready = dict.fromkeys([*waiting_channels(store, run_id), *(leg.channel for leg in legs)])
     while True:
         writers = []
@@ -124,7 +148,7 @@ def deliver_run(
             held = _why_held(store, run_id) or ("it was asked to stop" if stop and stop.is_set() else "")
             if held:
                 return replace(here, reason=held)
-        if not fall_back(store, run, run_id, now=clock.now(), receipts=_up_to(receipts, heard)):
+        if not fall_back(store, run, run_id, now=clock.now(), receipts=heard_up_to(receipts, heard)):
             break
         ready = dict.fromkeys(waiting_channels(store, run_id))
     finish(store, run_id, now=to_micros(clock.now()))
@@ -143,81 +167,30 @@ def follow_up(
     clock: Clock,
     adapters: Mapping[str, Adapter] | None = None,
     heard: Heard | None = None,
+    kept: Kept | None = None,
 ) -> int:
     """Write the next legs of a run that is out, for those whom receipts or patience say were not reached; return how many.
 
     The run is then sending again; `fallback.waiting_runs` names the runs to ask for. Without `heard` no patience ends.
+    `kept` as for `deliver_run`.
     """
+    if _is_flow(store, run_id):
+        flow = FlowFollower(settings, store, run_id, clock, kept or Kept(), adapters or {}, None, heard)
+        return flow.follow_up()[0]
     run = recorded(store, run_id)
-    bound = _Bound(settings, run, adapters or {}, None)
-    return fall_back(store, run, run_id, now=clock.now(), receipts=_up_to(bound.with_receipts(), heard))
-
-
-def _up_to(receipts: Mapping[str, str], heard: Heard | None) -> dict[str, datetime]:
-    """Return up to which instant each of these channels was listened to; those that were not are left out."""
-    instants = {} if heard is None else {name: heard.up_to(name, way) for name, way in receipts.items()}
-    return {name: at for name, at in instants.items() if at is not None}
-
-
-class _Bound:
-    """The channels of a run with their adapters, each made once and only when it is needed."""
-
-    def __init__(
-        self, settings: Settings, run: Recorded, given: Mapping[str, Adapter], for_all: Adapter | None
-    ) -> None:
-        self._settings = settings
-        self._run = run
-        self._adapters = dict(given)
-        self._for_all = for_all
-        self._channels: dict[str, Channel] = {}
-
-    def channel(self, channel_id: str) -> Channel:
-        """Return the binding of a channel; UsageError when there is none."""
-        if channel_id not in self._channels:
-            self._channels[channel_id] = _bound(self._settings, self._run, channel_id)
-        return self._channels[channel_id]
-
-    def adapter(self, channel_id: str) -> Adapter:
-        """Return the adapter of a channel; raises TidingsError when it cannot be made or cannot carry the kind."""
-        channel = self.channel(channel_id)
-        if channel_id not in self._adapters:
-            self._adapters[channel_id] = self._for_all or load_adapter(
-                channel, environment=self._settings.environment, data_dir=self._settings.data_dir
-            )
-        adapter = self._adapters[channel_id]
-        check_form(channel, adapter.name, adapter.capabilities.kind, adapter.capabilities.form)
-        return adapter
-
-    def with_receipts(self) -> dict[str, str]:
-        """Return the channels with a patience whose adapter reports what became of a message, each with the way it does.
-
-        Raises UsageError for a patience that could never end: nothing would be heard of such messages.
-        """
-        definitions = self._run.definitions
-        campaign = definitions.campaigns[self._run.campaign]
-        found: dict[str, str] = {}
-        deaf = []
-        for name in dict.fromkeys(leg.channel for leg in legs_of(campaign, definitions)):
-            if patience_of(campaign, definitions, name) is None:
-                continue
-            can = self.adapter(name).capabilities
-            if can.receipts != "none":
-                found[name] = can.receipts
-            elif can.delivers:
-                deaf.append(name)
-        own = [name for name in deaf if definitions.channels[name].patience is not None]
-        if own or (deaf and not found):
-            name = (own or deaf)[0]
-            raise UsageError(
-                f'"{name}" is given `patience`, and its adapter never says what became of a message',
-                what_to_do="take `patience` out, or use an adapter with receipts",
-            )
-        return found
+    bound = Bound(settings, run, adapters or {}, None)
+    return fall_back(store, run, run_id, now=clock.now(), receipts=heard_up_to(bound.with_receipts(), heard))
 
 
 def _why_held(store: Store, run_id: int) -> str:
     with store.read() as connection:
         return why_held(connection, run_id)
+
+
+def _is_flow(store: Store, run_id: int) -> bool:
+    with store.read() as connection:
+        kind = connection.execute(sa.select(sending.runs.c.kind).where(sending.runs.c.id == run_id)).scalar()
+    return kind == "flow"
 
 
 def waiting_channels(store: Store, run_id: int) -> list[str]:
@@ -232,20 +205,3 @@ def waiting_channels(store: Store, run_id: int) -> list[str]:
                 .order_by(messages.c.channel)
             ).scalars()
         )
-
-
-def _bound(settings: Settings, run: Recorded, channel_id: str) -> Channel:
-    """Return the binding: who writes as the run recorded it, how it is reached as channels/ says now."""
-    approved = run.definitions.channels.get(channel_id)
-    today = settings.definitions.channels.get(channel_id)
-    if approved is None and today is None:
-        raise UsageError(
-            f'the run of {run.campaign} goes out by "{channel_id}", and there is no such channel',
-            what_to_do=f"write channels/{channel_id}.yaml",
-        )
-    if approved is None or today is None:
-        channel = approved or today
-    else:
-        channel = replace(today, sender=approved.sender, reply_to=approved.reply_to, kind=approved.kind)
-    assert channel is not None
-    return channel

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from tidings.clock import Clock, from_micros, to_micros
+from tidings.delivery import gate
 from tidings.delivery.claiming import PENDING, Found, Taken, look
+from tidings.delivery.garbage import heap_set_aside
 from tidings.delivery.handing import Hands
 from tidings.delivery.making import Render, RenderMany
 from tidings.delivery.marks import Marker
@@ -111,7 +113,8 @@ def deliver(
     )
     reason = ""
     try:
-        reason = sender.feed(hands, marker)
+        with heap_set_aside():
+            reason = sender.feed(hands, marker)
     except BaseException:
         hands.stop()
         raise
@@ -134,7 +137,9 @@ def deliver(
     sender.tell(marker, force=True)
     reason = reason or marker.held
     delivered = persist(
-        lambda: standing(store, job.run_id, sent_now=marker.counts["accepted"], reason=reason),
+        lambda: standing(
+            store, job.run_id, sent_now=marker.counts["accepted"], reason=reason, first=job.first
+        ),
         patience_seconds,
     )
     return replace(delivered, troubled=bool(hands.trouble) and not hands.wrong_set_up)
@@ -172,6 +177,7 @@ class _Sender:
         self._told = 0.0
         self._before: tuple[int, int] | None = None
         self._refused = 0
+        self._undecided = False
 
     def feed(self, hands: Hands, marker: Marker) -> str:
         """Claim until nothing is left that can be sent now; return why it ended early, empty when it did not."""
@@ -198,6 +204,10 @@ class _Sender:
                     hands.stop()
                     return held
                 after = found.ids[-1]
+            elif found.wait:
+                # The rate of the channel is kept with other processes, and they have used it up for a moment.
+                self.stop.wait(min(found.wait, _LOOK_AGAIN))
+                self.tell(marker)
             elif in_flight:
                 # Nothing new; what is in flight may still come back as planned or deferred.
                 ended = time.monotonic()
@@ -220,6 +230,7 @@ class _Sender:
                 return ""
         taken = hands.between(partial(persist, partial(self._take, found, marker), self.patience))
         self._refused += taken.refused
+        self._undecided |= taken.undecided
         if taken.lease is not None:
             marker.hold(taken.lease, len(taken.messages))
             hands.give(taken.messages)
@@ -245,6 +256,11 @@ class _Sender:
         if recovered.planned or recovered.in_doubt:
             # Doubts too: the purpose may have put them back.
             return True
+        if self._undecided:
+            # Somebody holds what these hang on, and lets go of it in a moment.
+            self._undecided = False
+            self.clock.sleep(gate.MOMENT / 1e6)
+            return True
         seconds = persist(self._next_in, self.patience)
         if seconds is None or self.wait_left <= 0 or seconds > self.wait_left:
             return False
@@ -263,6 +279,7 @@ class _Sender:
                     messages.c.run_id == self.job.run_id,
                     messages.c.channel == self.job.channel,
                     messages.c.state.in_(["planned", "deferred"]),
+                    *self.job.mine(),
                 )
             ).scalar_one()
             lease_end = connection.execute(
@@ -296,10 +313,12 @@ class _Sender:
         return self._refused + sum(marker.counts[kind] for kind in _SETTLED)
 
 
-def run_counts(store: Store, run_id: int, channel: str | None = None) -> dict[str, int]:
-    """Return the messages of a run (by one channel) by state, every state named."""
+def run_counts(store: Store, run_id: int, channel: str | None = None, *, first: int = 0) -> dict[str, int]:
+    """Return the messages of a run (by one channel, from the id `first` on) by state, every state named."""
     messages = sending.messages
-    statement = sa.select(messages.c.state, sa.func.count()).where(messages.c.run_id == run_id)
+    statement = sa.select(messages.c.state, sa.func.count()).where(
+        messages.c.run_id == run_id, messages.c.id >= first
+    )
     if channel is not None:
         statement = statement.where(messages.c.channel == channel)
     with store.read() as connection:
@@ -310,6 +329,9 @@ def run_counts(store: Store, run_id: int, channel: str | None = None) -> dict[st
 def finish(store: Store, run_id: int, *, now: int) -> bool:
     """Finish a sending run that has nothing left to send; return whether it is finished by this."""
     messages, runs = sending.messages, sending.runs
+    if _is_flow(store, run_id):
+        # Somebody may enter it at any time.
+        return False
     of_run = messages.c.run_id == run_id
     pending = messages.c.state.in_(PENDING)
     left: sa.ColumnElement[bool] = sa.select(sa.literal_column("1")).where(of_run, pending).exists()
@@ -341,15 +363,21 @@ def finish(store: Store, run_id: int, *, now: int) -> bool:
         )
 
 
-def standing(store: Store, run_id: int, *, sent_now: int = 0, reason: str = "") -> Delivered:
-    """Return where a run stands, counted from the ledger."""
-    counts = run_counts(store, run_id)
+def _is_flow(store: Store, run_id: int) -> bool:
+    with store.read() as connection:
+        kind = connection.execute(sa.select(sending.runs.c.kind).where(sending.runs.c.id == run_id)).scalar()
+    return kind == "flow"
+
+
+def standing(store: Store, run_id: int, *, sent_now: int = 0, reason: str = "", first: int = 0) -> Delivered:
+    """Return where a run stands, counted from the ledger; of a flow from the message `first` on."""
+    counts = run_counts(store, run_id, first=first)
     messages, runs = sending.messages, sending.runs
     with store.read() as connection:
         state = connection.execute(sa.select(runs.c.state).where(runs.c.id == run_id)).scalar_one()
         next_due = connection.execute(
             sa.select(sa.func.min(messages.c.due_at)).where(
-                messages.c.run_id == run_id, messages.c.state == "deferred"
+                messages.c.run_id == run_id, messages.c.state == "deferred", messages.c.id >= first
             )
         ).scalar_one()
     return Delivered(

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.delivery import gate
-from tidings.delivery.claiming import refuse, why_held
+from tidings.delivery.claiming import put_back, refuse, why_held
 from tidings.delivery.work import Claimed, Job
 from tidings.store.tables import people, sending
 
@@ -135,9 +135,15 @@ class StartMark:
     def mark(self, connection: sa.Connection, waiting: Sequence[Claimed], now: int) -> Started:
         """Mark what may be handed over now; say for each of the others why not, and settle those refused."""
         by_fence: dict[int, list[int]] = defaultdict(list)
+        words: dict[int, Word] = {}
+        if self._job.terms.timed:
+            over = [one for one in waiting if one.closes is not None and one.closes <= now]
+            put_back(connection, self._job, over, now)
+            # Out of our hands, as if somebody had taken them over.
+            words |= {one.message_id: Word.LOST for one in over}
+            waiting = [one for one in waiting if one.message_id not in words]
         for one in waiting:
             by_fence[one.claim_id].append(one.message_id)
-        words: dict[int, Word] = {}
         refused, held = 0, ""
         for fence, ids in by_fence.items():
             values: dict[str, Any] = {"ids": ids, "fence": fence, "now": now}

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attributes
-from tidings.store.tables import people, sending
+from tidings.store.tables import journeys, people, sending
 from tidings.store.vocabulary import attributes_table
 
 _MEMBERS = 5_000
@@ -103,14 +103,50 @@ def load_groups(
         .distinct()
         .order_by(mine.c.id, member.c.id)
     ).all()
+    return _members(connection, attributes, [(row[0], row[1]) for row in rows], names)
+
+
+def load_subjects(
+    connection: sa.Connection, attributes: Attributes, message_ids: Sequence[int], names: Collection[str]
+) -> dict[int, list[dict[str, Any]]]:
+    """Return, for each message to another party, the values of the customers that it is about, the lowest id first.
+
+    Each has `key` and the names asked for; a customer who came to the step twice is there once. By another channel the
+    message is about the same customers as by the first.
+    """
+    subjects, enrolments, mine = journeys.message_subjects, sending.enrolments, sending.messages
+    first = mine.alias("first_leg")
+    rows = connection.execute(
+        sa.select(mine.c.id, enrolments.c.customer_id)
+        .select_from(
+            mine.join(
+                first, sa.and_(first.c.enrolment_id == mine.c.enrolment_id, first.c.step == mine.c.step)
+            )
+            .join(subjects, subjects.c.message_id == first.c.id)
+            .join(enrolments, enrolments.c.id == subjects.c.enrolment_id)
+        )
+        .where(mine.c.id.in_(message_ids))
+        .distinct()
+        .order_by(mine.c.id, enrolments.c.customer_id)
+    ).all()
+    return _members(connection, attributes, [(row[0], row[1]) for row in rows], names)
+
+
+def _members(
+    connection: sa.Connection,
+    attributes: Attributes,
+    rows: Sequence[tuple[int, int]],
+    names: Collection[str],
+) -> dict[int, list[dict[str, Any]]]:
+    """Return the values of the members of each group; `rows` are pairs of group and customer, in order."""
     # A big account has more members than one statement should name.
-    members = sorted({row[1] for row in rows})
+    members = sorted({member_id for _, member_id in rows})
     values: dict[int, dict[str, Any]] = {}
     for start in range(0, len(members), _MEMBERS):
         values |= load(connection, attributes, members[start : start + _MEMBERS], {"key", *names})
     groups: dict[int, list[dict[str, Any]]] = {}
-    for customer_id, member_id in rows:
-        groups.setdefault(customer_id, []).append(values[member_id])
+    for group, member_id in rows:
+        groups.setdefault(group, []).append(values[member_id])
     return groups
 
 

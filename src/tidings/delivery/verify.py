@@ -7,14 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.delivery.flow_rules import FLOW_RULES
 from tidings.delivery.leg_rules import LEG_RULES
+from tidings.delivery.reservation_rules import RESERVATION_RULES
 from tidings.delivery.rules import RULES, Broken
 from tidings.errors import StoreError
 from tidings.store import audit
 from tidings.store.database import Store
 from tidings.store.tables import sending
 
-_RULES = (*RULES, *LEG_RULES)
+_RULES = (*RULES, *LEG_RULES, *FLOW_RULES, *RESERVATION_RULES)
 _SUMS = {
     "accepted": ("accepted", "delivered", "complained"),
     "rejected": ("rejected", "bounced"),

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from tidings.definitions.kinds.rules import Purpose
+from tidings.delivery.terms import Terms
+from tidings.store.tables import sending
 
-# Loads the variables that the templates name for a batch of customers: customer id to name to value.
-LoadVariables = Callable[[sa.Connection, Sequence[int]], Mapping[int, Mapping[str, Any]]]
+
+class Wanted(Protocol):
+    """A message whose values are to be loaded."""
+
+    @property
+    def id(self) -> int:
+        """The message."""
+        ...
+
+    @property
+    def customer_id(self) -> int:
+        """Who gets it."""
+        ...
+
+    @property
+    def step(self) -> str:
+        """The step of a flow, `main` of a campaign."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The version of a flow, 1 of a campaign."""
+        ...
+
+
+# Loads the variables that the templates name for a batch of messages: message id to name to value.
+LoadVariables = Callable[[sa.Connection, Sequence[Wanted]], Mapping[int, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +61,9 @@ class Job:
 
     `channel` is the id of the binding, `kind` email, sms or fax; `policy_hash` names the policies that a
     refusal is recorded with. `variables` loads what the templates name; None when they name nothing.
+    `steps`: of a flow, those of `version` whose messages are claimed, all of them under the same rules; None for the
+    whole run. `first`: nothing with a lower id is left to send. `doubts`: what the purposes of each (version, step) of
+    a flow say of messages in doubt; `purpose` says it of those that are not there.
     """
 
     run_id: int
@@ -43,6 +73,21 @@ class Job:
     policy_hash: str = ""
     retry: Retry = Retry()
     variables: LoadVariables | None = None
+    steps: tuple[str, ...] | None = None
+    version: int = 1
+    first: int = 0
+    doubts: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    terms: Terms = Terms()
+
+    def mine(self) -> tuple[sa.ColumnElement[bool], ...]:
+        """Return the conditions on a row of messages of the run and channel that it is one of this job; none for all."""
+        messages = sending.messages
+        found: list[sa.ColumnElement[bool]] = []
+        if self.steps is not None:
+            found += [messages.c.version == self.version, messages.c.step.in_(self.steps)]
+        if self.first:
+            found.append(messages.c.id >= self.first)
+        return tuple(found)
 
     @property
     def when_in_doubt(self) -> str:
@@ -65,6 +110,9 @@ class Claimed:
     step: str
     attempt: int
     variables: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+    # The instant (microseconds) from which it must not leave any more: its hours close, or the day ends for which it is counted.
+    closes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

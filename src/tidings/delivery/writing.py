@@ -19,7 +19,7 @@ from tidings.delivery.claiming import PENDING
 from tidings.delivery.recorded import Recorded
 from tidings.delivery.reference import Referrer
 from tidings.delivery.wordings import FIRST_POSITION, Task, Wording, Written, bare_sender, compile_wording
-from tidings.delivery.work import Claimed, Refusal
+from tidings.delivery.work import Claimed, Refusal, Wanted
 from tidings.errors import TidingsError
 from tidings.store.batches import insert_rows
 from tidings.store.database import Store
@@ -32,11 +32,17 @@ from tidings.tokens.short import UNSUBSCRIBE, ShortMinter
 
 # The purpose that tracking of opens and clicks needs, where config/policies.yaml names it.
 TRACKING = "tracking"
-_Wanted = tuple[str | None, str]
+_Wording = tuple[str | None, str]
+# Returns the wording of a variant and a locale, made before or by the function given.
+Compiled = Callable[[str | None, str, Callable[[], Wording]], Wording]
 
 
 class Writer:
-    """Renders the messages of one run on one channel, in the form that its adapter wants. Threads may share it."""
+    """Renders the messages of one run on one channel, in the form that its adapter wants. Threads may share it.
+
+    Of a flow these are the messages of one step in the words of one version (`Recorded.of_step`). `compiled` may keep
+    wordings for the next writer of the same.
+    """
 
     def __init__(
         self,
@@ -46,7 +52,9 @@ class Writer:
         ring: KeyRing,
         clock: Clock,
         form: Form = Form.MIME,
+        compiled: Compiled | None = None,
     ) -> None:
+        self._known = compiled
         self._run = run
         self._channel = channel
         self._form = form
@@ -62,29 +70,30 @@ class Writer:
         self._reference = Referrer(store.workspace, store.environment, workspace.salt)
         self._fallback = workspace.locale
         self._tracking = run.definitions.policies.purpose(TRACKING)
-        self._grouped = run.definitions.campaigns[run.campaign].group == "account"
+        self._group = run.campaign_of().group
         self._untracked: set[int] = set()
         # Everything is compiled before the first claim: a template that cannot work claims nothing.
-        self._first = frozenset(_locales(store, run.run_id, channel.id) | {self._fallback})
+        self._first = frozenset(_locales(store, run, channel.id) | {self._fallback})
         self._wordings = {
             (variant, locale): self._compiled(variant, locale)
             for variant in _variants(run)
             for locale in self._first
         }
-        self._unusable: dict[_Wanted, str] = {}
+        self._unusable: dict[_Wording, str] = {}
         self._names = self._needed()
         self._base = workspace.public_url.rstrip("/")
         self._minter, self._short = Minter(ring), ShortMinter(ring)
         self._link_ids: dict[tuple[str | None, str, int], int] = {}
-        self._urls: dict[tuple[_Wanted, bool], MessageUrls] = {}
+        self._urls: dict[tuple[_Wording, bool], MessageUrls] = {}
 
     def record_links(self, store: Store) -> None:
         """Write down where the links of each wording lead: short links and the tracker's rules look there."""
         with store.durable("links") as connection:
             self._record_links(connection, self._first)
 
-    def load(self, connection: sa.Connection, customer_ids: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
-        """Load what a batch needs: its wordings, the values that they name, and who may not be tracked."""
+    def load(self, connection: sa.Connection, wanted: Sequence[Wanted]) -> Mapping[int, Mapping[str, Any]]:
+        """Load what a batch needs: its wordings, the values that they name (by message), and who may not be tracked."""
+        customer_ids = [one.customer_id for one in wanted]
         self._add_locales(connection, customer_ids)
         if self._tracking is not None:
             customers = people.customers
@@ -98,13 +107,17 @@ class Writer:
             )
         attributes = self._run.definitions.attributes
         values = variables.load(connection, attributes, customer_ids, self._names)
-        if self._grouped:
+        if self._group == "account":
             groups = variables.load_groups(
                 connection, attributes, self._run.run_id, customer_ids, self._group_names()
             )
             for customer_id, members in groups.items():
                 values[customer_id] = {**values.get(customer_id, {}), "group": members}
-        return values
+        by_message: dict[int, Mapping[str, Any]] = {one.id: values.get(one.customer_id, {}) for one in wanted}
+        if self._group == "party":
+            subjects = variables.load_subjects(connection, attributes, list(by_message), self._group_names())
+            return {one: {**own, "group": subjects.get(one, [])} for one, own in by_message.items()}
+        return by_message
 
     @property
     def watched(self) -> bool:
@@ -126,7 +139,7 @@ class Writer:
         Raises TidingsError where no process that renders can be started.
         """
         done: list[Outgoing | Refusal] = []
-        watched: dict[_Wanted, list[int]] = {}
+        watched: dict[_Wording, list[int]] = {}
         rows: dict[int, tuple[Recipient, MessageUrls]] = {}
         for place, message in enumerate(messages):
             found = self._found(message)
@@ -160,13 +173,13 @@ class Writer:
                 )
         return done
 
-    def _found(self, message: Claimed) -> tuple[_Wanted, Wording] | Refusal:
+    def _found(self, message: Claimed) -> tuple[_Wording, Wording] | Refusal:
         """Return the wording of a message, or why there is none."""
         locale = message.locale or self._fallback
         wanted = (message.variant, locale)
         unusable = self._unusable.get(wanted)
         if unusable is not None:
-            return Refusal("render_error", unusable)
+            return Refusal("locale_missing", unusable)
         wording = self._wordings.get(wanted)
         if wording is None:
             wanted = (message.variant, self._fallback)
@@ -197,7 +210,7 @@ class Writer:
             written.segments,
         )
 
-    def _urls_of(self, wanted: _Wanted, wording: Wording, *, plain: bool) -> MessageUrls:
+    def _urls_of(self, wanted: _Wording, wording: Wording, *, plain: bool) -> MessageUrls:
         """Return where links lead: long tokens in e-mails; short ones in texts and on pages, where signs cost."""
         made = self._urls.get((wanted, plain))
         if made is None:
@@ -219,7 +232,7 @@ class Writer:
     def _short_unsubscribe(self, message_id: int) -> str:
         return f"{self._base}/s/{self._short.mint(UNSUBSCRIBE, message_id)}"
 
-    def _short_click(self, wanted: _Wanted, wording: Wording) -> Callable[[int, int, str], str]:
+    def _short_click(self, wanted: _Wording, wording: Wording) -> Callable[[int, int, str], str]:
         links = wording.compiled.links
 
         def click(message_id: int, position: int, url: str) -> str:
@@ -267,20 +280,22 @@ class Writer:
 
     def _record_links(self, connection: sa.Connection, locales: Collection[str]) -> None:
         first = FIRST_POSITION[self._channel.kind]
-        run_id, links = self._run.run_id, answers.links
+        run_id, step, version, links = self._run.run_id, self._run.step, self._run.version, answers.links
         rows = [
-            (run_id, variant or "", locale, first + position, url)
+            (run_id, step, version, variant or "", locale, first + position, url)
             for (variant, locale), wording in self._wordings.items()
             if locale in locales
             for position, url in enumerate(wording.compiled.links)
         ]
-        columns = ["run_id", "variant", "locale", "position", "url"]
+        columns = ["run_id", "step", "version", "variant", "locale", "position", "url"]
         insert_rows(connection, links, rows, columns, ignore_conflicts=True)
         if self._channel.kind == "email" or not rows:
             return
         found = connection.execute(
             sa.select(links.c.id, links.c.variant, links.c.locale, links.c.position).where(
                 links.c.run_id == run_id,
+                links.c.step == step,
+                links.c.version == version,
                 links.c.locale.in_(sorted(locales)),
                 links.c.position.between(first, first + 9_999),
             )
@@ -289,7 +304,10 @@ class Writer:
             self._link_ids[row.variant or None, row.locale, row.position - first] = row.id
 
     def _compiled(self, variant: str | None, locale: str) -> Wording:
-        return compile_wording(self._task, self._channel, self._form, variant, locale)
+        def make() -> Wording:
+            return compile_wording(self._task, self._channel, self._form, variant, locale)
+
+        return make() if self._known is None else self._known(variant, locale, make)
 
 
 def _as_written(message_id: int, position: int, url: str) -> str:
@@ -301,22 +319,23 @@ def _no_pixel(message_id: int) -> str:
 
 
 def _variants(run: Recorded) -> list[str | None]:
-    variants = run.definitions.campaigns[run.campaign].variants
-    return [one.name for one in variants] or [None]
+    return [one.name for one in run.campaign_of().variants] or [None]
 
 
-def _locales(store: Store, run_id: int, channel: str) -> set[str]:
-    """Return the locales of the customers that a run still has to write to by a channel."""
+def _locales(store: Store, run: Recorded, channel: str) -> set[str]:
+    """Return the locales of the customers that a run (or a step of a flow) still has to write to by a channel."""
     messages, customers = sending.messages, people.customers
+    of_step = (messages.c.step == run.step, messages.c.version == run.version) if run.is_flow else ()
     with store.read() as connection:
         return set(
             connection.execute(
                 sa.select(customers.c.locale)
                 .select_from(messages.join(customers, customers.c.id == messages.c.customer_id))
                 .where(
-                    messages.c.run_id == run_id,
+                    messages.c.run_id == run.run_id,
                     messages.c.channel == channel,
                     messages.c.state.in_(PENDING),
+                    *of_step,
                     customers.c.locale.is_not(None),
                 )
                 .distinct()

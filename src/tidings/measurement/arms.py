@@ -15,6 +15,7 @@ from tidings.store.tables import sending
 _runs = sending.runs
 _plans = sending.plans
 _enrolments = sending.enrolments
+_QUARTER = 900_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def find_run(connection: sa.Connection, campaign: str, run_id: int | None = None
         created_at=row.created_at,
         plan_id=row.plan_id,
         definition_hash=row.definition_hash,
-        holdout=holdout.get("share"),
+        # A flow has no plan: what was approved keeps its share.
+        holdout=(row.bounds or {}).get("holdout") if row.kind == "flow" else holdout.get("share"),
         place=ids.index(wanted) + 1,
         runs=len(ids),
         accounts=(row.summary or {}).get("unit") == "account",
@@ -75,9 +77,9 @@ def find_run(connection: sa.Connection, campaign: str, run_id: int | None = None
 def find_arms(
     connection: sa.Connection, run: ReportedRun, campaign: Campaign | None
 ) -> tuple[tuple[Arm, ...], list[int]]:
-    """Return the arms, holdout first, and the distinct anchors of the run in microseconds.
+    """Return the arms, holdout first, and the anchors of the run in microseconds, of each quarter of an hour the first and last.
 
-    Arms of the definition that nobody is in are there with 0 customers: the sample-ratio test must see them.
+    Clocks change at a quarter of an hour, so windows that begin within the same one have the same length.     Arms of the definition that nobody is in are there with 0 customers: the sample-ratio test must see them.
     """
     rows = connection.execute(
         sa.select(
@@ -96,11 +98,13 @@ def find_arms(
         counts[name] = counts.get(name, 0) + int(row.customers)
     anchors = {row.first for row in rows} | {row.last for row in rows}
     if len(anchors) > 1:
-        anchors = set(
-            connection.execute(
-                sa.select(_enrolments.c.anchor_at).where(_enrolments.c.run_id == run.id, COUNTED).distinct()
-            ).scalars()
+        quarter = _enrolments.c.anchor_at // sa.literal(_QUARTER, sa.BigInteger)
+        ends = connection.execute(
+            sa.select(sa.func.min(_enrolments.c.anchor_at), sa.func.max(_enrolments.c.anchor_at))
+            .where(_enrolments.c.run_id == run.id, COUNTED)
+            .group_by(quarter)
         )
+        anchors = {anchor for row in ends for anchor in row}
     shares = _shares(campaign, run.holdout, counts)
     names = sorted({*counts, *shares}, key=lambda name: (name != HOLDOUT, _place(campaign, name), name))
     sizes = sizes_of(connection, run.id) if run.accounts else None

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from tidings.campaigns.snapshot import COPY
+from tidings.campaigns.steps import PARTY
 from tidings.statistics.clusters import Clusters
 from tidings.statistics.sums import Moments
 from tidings.store.tables import sending
@@ -16,8 +17,25 @@ from tidings.store.tables import sending
 Unit = Literal["share", "count", "money", "number"]
 HOLDOUT = "holdout"
 TREATED = "treated"
-# Staff who get copies are enrolled so that their messages are in the ledger; nothing ever counts them.
-COUNTED = sending.enrolments.c.arm != COPY
+# Staff who get copies, and the dealers to whom a flow writes about their customers, are enrolled so that their messages are
+# in the ledger; nothing ever counts them.
+_NEVER = (COPY, PARTY)
+_earlier = sending.enrolments.alias("earlier")
+_FIRST = sa.or_(
+    sending.enrolments.c.entry == 0,
+    ~sa.select(sa.literal_column("1"))
+    .where(
+        _earlier.c.run_id == sending.enrolments.c.run_id,
+        _earlier.c.customer_id == sending.enrolments.c.customer_id,
+        _earlier.c.entry < sending.enrolments.c.entry,
+        _earlier.c.arm.not_in(_NEVER),
+    )
+    .correlate(sending.enrolments)
+    .exists(),
+)
+# Each customer counts once, from the first time they entered a flow. Whether somebody enters again may be an effect of what
+# they got the first time, so later entries are no fair comparison, and the windows of one customer would overlap.
+COUNTED = sa.and_(sending.enrolments.c.arm.not_in(_NEVER), _FIRST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from tidings.campaigns.steps import whole_flow
 from tidings.clock import from_micros, iso, to_micros
 from tidings.definitions.hashing import definition_hash
+from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.importing import ExperimentImport
 from tidings.definitions.workspace import Definitions
 from tidings.errors import TidingsError, UsageError
@@ -20,7 +22,7 @@ from tidings.measurement.effects import Effect, all_effects
 from tidings.measurement.funnel import FunnelRow, Refusal, funnel, reached, refusals
 from tidings.measurement.goals import goal_metrics
 from tidings.measurement.maturity import Maturity, maturity
-from tidings.measurement.metrics import Arm, Measured
+from tidings.measurement.metrics import COUNTED, HOLDOUT, TREATED, Arm, Measured
 from tidings.measurement.outcomes import outcome_metrics
 from tidings.measurement.presenting import effect_json
 from tidings.measurement.words import sentence
@@ -123,7 +125,7 @@ def make_report(
         run = find_run(connection, campaign_id, run_id)
         if run is None:
             _no_run(connection, definitions, campaign_id, run_id)
-        campaign = definitions.campaigns.get(campaign_id)
+        campaign = _campaign(definitions, campaign_id)
         zone = ZoneInfo(definitions.workspace.zone)
         arms, anchors = find_arms(connection, run, campaign)
         experiment = run.kind == "experiment"
@@ -160,10 +162,11 @@ def make_report(
         rows = funnel(connection, run.id, arms, converted, as_of) if begun else ()
         refused = refusals(connection, run.id, run.plan_id) if begun else ()
         arrived = reached(connection, run.id, accounts=run.accounts) if begun and not experiment else None
+        later = _later_entries(connection, run) if begun else 0
     ratio, assumed = _ratio(arms)
     if begun:
         warnings = _warnings(ratio, assumed) + ((ripe.silence(zone),) if ripe.silent else ())
-        notes = (*measured.notes, *_notes(definitions, run, arms), *_of_now(store, rows, zone, as_of))
+        notes = (*measured.notes, *_notes(definitions, run, arms, later), *_of_now(store, rows, zone, as_of))
     else:
         at = from_micros(begins).astimezone(zone)
         warnings, notes = (f"The run had not begun by then; it begins at {at:%Y-%m-%d %H:%M}.",), ()
@@ -230,8 +233,32 @@ def _warnings(ratio: SampleRatio, assumed: bool) -> tuple[str, ...]:
     return (words,)
 
 
-def _notes(definitions: Definitions, run: ReportedRun, arms: tuple[Arm, ...]) -> list[str]:
+def _campaign(definitions: Definitions, name: str) -> Campaign | None:
+    """Return the campaign of a name, or the flow as one: both have goals and a holdout."""
+    flow = definitions.flows.get(name)
+    return whole_flow(flow) if flow is not None else definitions.campaigns.get(name)
+
+
+def _later_entries(connection: sa.Connection, run: ReportedRun) -> int:
+    """Return how many entries into a flow are not counted, for the customer had entered before."""
+    if run.kind != "flow":
+        return 0
+    enrolments = sending.enrolments
+    arms = enrolments.c.arm.in_([TREATED, HOLDOUT])
+    return int(
+        connection.execute(
+            sa.select(sa.func.count()).where(enrolments.c.run_id == run.id, arms, ~COUNTED)
+        ).scalar_one()
+    )
+
+
+def _notes(definitions: Definitions, run: ReportedRun, arms: tuple[Arm, ...], later: int) -> list[str]:
     found = []
+    if later:
+        found.append(
+            f"Each customer counts once, from the first time they entered; {later:,} later entries are left out, for whether "
+            "somebody enters again may be an effect of the flow."
+        )
     if run.accounts:
         found.append(
             f"Accounts were drawn, not customers: means are per customer, intervals rest on "
@@ -239,7 +266,7 @@ def _notes(definitions: Definitions, run: ReportedRun, arms: tuple[Arm, ...]) ->
         )
     if not any(arm.held_out and arm.customers for arm in arms):
         found.append(
-            "Nobody was held out, so what the campaign caused cannot be known; "
+            f"Nobody was held out, so what the {'flow' if run.kind == 'flow' else 'campaign'} caused cannot be known; "
             + (
                 "its variants can still be compared."
                 if len(arms) > 1
@@ -259,8 +286,9 @@ def _notes(definitions: Definitions, run: ReportedRun, arms: tuple[Arm, ...]) ->
 
 
 def _title(definitions: Definitions, campaign_id: str) -> str:
-    if campaign_id in definitions.campaigns:
-        return definitions.campaigns[campaign_id].title
+    campaign = _campaign(definitions, campaign_id)
+    if campaign is not None:
+        return campaign.title
     mappings = _mappings(definitions, campaign_id)
     return mappings[0].title if mappings else campaign_id
 
@@ -280,7 +308,7 @@ def _no_run(
     """Raise the error that fits: an unknown name, a run of another campaign, or no run yet."""
     imported = {one.campaign for one in definitions.imports.values() if isinstance(one, ExperimentImport)}
     ran = set(connection.execute(sa.select(sending.runs.c.campaign).distinct()).scalars())
-    known = {*definitions.campaigns, *imported, *ran}
+    known = {*definitions.campaigns, *definitions.flows, *imported, *ran}
     if campaign_id not in known:
         near = get_close_matches(campaign_id, known, n=3)
         raise UsageError(

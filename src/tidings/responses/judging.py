@@ -35,7 +35,7 @@ RESPONSE_KINDS = {
 _COLUMNS = ("hit_id", "kind", "judged", "reason", "rule_version", "customer_id", "message_id", "at")
 # Positions of links in texts and on pages begin here (delivery.wordings).
 OF_EMAIL = FIRST_POSITION["sms"]
-Links = dict[tuple[int, str | None], int]
+Links = dict[tuple[int, str, int, str | None], int]
 
 _hits, _messages, _responses = answers.hits, sending.messages, answers.responses
 
@@ -174,6 +174,8 @@ def _select() -> sa.Select[Any]:
         _messages.c.customer_id,
         _messages.c.accepted_at,
         _messages.c.run_id,
+        _messages.c.step,
+        _messages.c.version,
         _messages.c.variant,
     ).select_from(_hits.join(_messages, _messages.c.id == _hits.c.message_id))
 
@@ -196,30 +198,33 @@ def _hit(row: Any, links: Links) -> Hit:
         row.user_agent or "",
         bool(row.detail and row.detail.get("prefetch")),
         row.accepted_at,
-        links.get((row.run_id, row.variant), 0),
+        links.get((row.run_id, row.step, row.version, row.variant), 0),
         bool(row.detail and row.detail.get("machine")),
     )
 
 
 def count_links(connection: sa.Connection, runs: Sequence[int] | None = None) -> Links:
-    """Return how many different links the e-mail of each run and variant has, in the language with fewest.
+    """Return how many different links each e-mail of a run (step, version, variant) has, in the language with fewest.
 
     Scanners that open all links of a message read e-mails; a text or a fax of the same run has links of its own.
     """
     links = answers.links
+    wording = (links.c.run_id, links.c.step, links.c.version, links.c.variant)
     counted = (
-        sa.select(links.c.run_id, links.c.variant, sa.func.count(links.c.url.distinct()).label("links"))
+        sa.select(*wording, sa.func.count(links.c.url.distinct()).label("links"))
         .where(links.c.position < OF_EMAIL)
-        .group_by(links.c.run_id, links.c.variant, links.c.locale)
+        .group_by(*wording, links.c.locale)
     )
     if runs is not None:
         counted = counted.where(links.c.run_id.in_(runs))
     inner = counted.subquery()
-    select = sa.select(inner.c.run_id, inner.c.variant, sa.func.min(inner.c.links)).group_by(
-        inner.c.run_id, inner.c.variant
-    )
+    names = (inner.c.run_id, inner.c.step, inner.c.version, inner.c.variant)
+    select = sa.select(*names, sa.func.min(inner.c.links)).group_by(*names)
     # Messages of a campaign without variants have NULL, their links "".
-    return {(run, variant or None): count for run, variant, count in connection.execute(select)}
+    return {
+        (run, step, version, variant or None): count
+        for run, step, version, variant, count in connection.execute(select)
+    }
 
 
 def _row(hit_id: int, hit: Hit, verdict: Verdict) -> tuple[Any, ...]:

@@ -80,7 +80,8 @@ def prepare(connection: sa.Connection, arrived: Sequence[Arrived], *, now: int) 
         detail: Record = {name: record[name] for name in ("prefetch", "by", "machine") if name in record}
         hit = None
         if message is not None:
-            hit = _hit(-place, record, message, links.get((message.run_id, message.variant), 0))
+            wording = (message.run_id, message.step, message.version, message.variant)
+            hit = _hit(-place, record, message, links.get(wording, 0))
             if record["k"] == "unsubscribe":
                 withdrawals.append((message.id, record["at"], record["by"]))
         elif record["m"] is not None:
@@ -132,6 +133,8 @@ def _messages(connection: sa.Connection, ids: set[int]) -> dict[int, Any]:
         messages.c.customer_id,
         messages.c.accepted_at,
         messages.c.run_id,
+        messages.c.step,
+        messages.c.version,
         messages.c.variant,
     ).where(messages.c.id.in_(sorted(ids)))
     return {row.id: row for row in connection.execute(select)}
