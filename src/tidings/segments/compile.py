@@ -18,11 +18,12 @@ from tidings.definitions.conditions import (
     DidCondition,
     NoneOfThese,
     SegmentCondition,
+    StartPropertyCondition,
 )
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.values import Known, Not, Test, Unknown
-from tidings.segments.comparing import Clause, either, every, none_of
-from tidings.segments.doing import did
+from tidings.segments.comparing import Clause, either, every, holds, none_of
+from tidings.segments.doing import did, property_of
 from tidings.segments.having import attribute_holds, customers, needs_attributes, stored_membership
 from tidings.segments.scope import Scope, refused
 from tidings.store.vocabulary import attributes_table
@@ -72,6 +73,8 @@ class Compiled:
                     self.did_turn = True
                     return sa.false() if answer else sa.true()
                 return attribute_holds(condition, self.scope, self.attributes)
+            case StartPropertyCondition():
+                return self._of_start(condition)
             case DidCondition():
                 return did(condition, self.scope)
             case SegmentCondition(name):
@@ -82,6 +85,16 @@ class Compiled:
                 return either([self.clause(one) for one in parts])
             case NoneOfThese(parts):
                 return none_of([self.clause(one) for one in parts])
+
+    def _of_start(self, condition: StartPropertyCondition) -> Clause:
+        event = self.scope.events.get(condition.event)
+        rows = self.scope.journey.event if self.scope.journey is not None else None
+        if event is None or rows is None:
+            raise refused(
+                f'"{condition.property}" belongs to an event that starts a flow, and none does here',
+                condition.at,
+            )
+        return holds(property_of(event, condition.property, rows, condition.at), condition.test, self.scope)
 
     def _reference(self, name: str, condition: SegmentCondition) -> Clause:
         inline = self.scope.inline

@@ -46,16 +46,17 @@ def did(condition: DidCondition, scope: Scope) -> Clause:
         *source.own,
         *_window(condition, source.at, scope),
         *event_tests(source.event, condition.with_, scope, at=condition.at),
+        *_of_journey(condition, source, scope),
     ]
     least, most = max(condition.times.least, 0), condition.times.most
     if condition.measure is not None:
         clause = _measured(condition, condition.measure, source, counted, scope)
     elif most is None and least <= 1:
-        clause = _exists(source, counted) if least else sa.true()
+        clause = _exists(source, counted, scope) if least else sa.true()
     elif most == 0 and least == 0:
-        clause = sa.not_(_exists(source, counted))
+        clause = sa.not_(_exists(source, counted, scope))
     else:
-        number = _one(source, counted, sa.func.count())
+        number = _one(source, counted, sa.func.count(), scope)
         clause = number >= least if most is None else number.between(least, most)
     return complement(clause) if condition.negated else clause
 
@@ -100,7 +101,7 @@ def _source(condition: DidCondition, scope: Scope) -> _Source:
         case "sent":
             own = (messages.c.accepted_at.is_not(None),)
             return _Source(messages, messages.c.customer_id, messages.c.accepted_at, own)
-        case "opened" | "clicked":
+        case "opened" | "clicked" | "replied":
             # Machines open and click too; what a rule judged as one is no act of the customer.
             own = (responses.c.kind == condition.event, responses.c.judged != "machine")
             return _Source(responses, responses.c.customer_id, responses.c.at, own)
@@ -111,7 +112,7 @@ def _source(condition: DidCondition, scope: Scope) -> _Source:
             raise refused(
                 f'segments cannot select by "{name}"',
                 condition.at,
-                "they can by sent, opened, clicked and unsubscribed, and by every event of config/events.yaml",
+                "they can by sent, opened, clicked, replied and unsubscribed, and by every event of config/events.yaml",
             )
         case name:
             raise refused(
@@ -119,7 +120,7 @@ def _source(condition: DidCondition, scope: Scope) -> _Source:
             )
 
 
-def _property(event: Event | None, name: str, at: Position | None) -> Value:
+def _property(event: Event | None, name: str, at: Position | None, rows: sa.FromClause = events) -> Value:
     declared = event.property(name) if event else None
     if event is None or declared is None:
         raise refused(
@@ -128,11 +129,9 @@ def _property(event: Event | None, name: str, at: Position | None) -> Value:
             "declare it in config/events.yaml",
         )
     if declared.type == "money":
-        amount = (
-            events.c.amount if name == event.revenue else property_value(events.c.properties, name, "money")
-        )
-        return Value(amount, "money", name, currency=declared.currency, currency_sql=events.c.currency, at=at)
-    sql = property_value(events.c.properties, name, declared.type)
+        amount = rows.c.amount if name == event.revenue else property_value(rows.c.properties, name, "money")
+        return Value(amount, "money", name, currency=declared.currency, currency_sql=rows.c.currency, at=at)
+    sql = property_value(rows.c.properties, name, declared.type)
     return Value(sql, declared.type, name, iso=declared.type == "date", at=at)
 
 
@@ -154,21 +153,62 @@ def _window(condition: DidCondition, at: sa.ColumnElement[int], scope: Scope) ->
             return [at.between(first_micros(first_day, scope.zone), last)]
 
 
-def _exists(source: _Source, counted: list[Clause]) -> Clause:
+def about_subject(event: Event | None, scope: Scope) -> list[Clause]:
+    """Return the condition that a row of `events` is about the subject of the journey, where the event says what it is about."""
+    journey = scope.journey
+    if event is None or journey is None or journey.subject is None or event.property(journey.each) is None:
+        return []
+    value = _property(event, journey.each, None)
+    return [as_text(value.sql, value.type) == journey.subject]
+
+
+def as_text(value: sa.ColumnElement[Any], kind: str) -> sa.ColumnElement[str]:
+    """Return a property of an event as the text that tells journeys of one customer apart."""
+    if kind == "flag":
+        return sa.case((value.is_(sa.true()), "true"), (value.is_(sa.false()), "false"))
+    if kind == "number":
+        whole = sa.cast(value, sa.BigInteger)
+        return sa.case((value == whole, sa.cast(whole, sa.Text)), else_=sa.cast(value, sa.Text))
+    return sa.cast(value, sa.Text)
+
+
+def property_of(event: Event, name: str, rows: sa.FromClause, at: Position | None = None) -> Value:
+    """Return a declared property of an event out of `rows`, the table of events or an alias of it."""
+    return _property(event, name, at, rows)
+
+
+def _of_journey(condition: DidCondition, source: _Source, scope: Scope) -> list[Clause]:
+    """Return what a flow adds: events count since the journey began, and only those about its subject."""
+    journey = scope.journey
+    if journey is None:
+        return []
+    since: list[Clause] = []
+    if condition.window is None and journey.since is not None:
+        since = [source.at >= journey.since]
+    return [*since, *about_subject(source.event, scope)]
+
+
+def _around(scope: Scope) -> tuple[sa.FromClause, ...]:
+    return (customers, *(scope.journey.tables if scope.journey else ()))
+
+
+def _exists(source: _Source, counted: list[Clause], scope: Scope) -> Clause:
     return sa.exists(
         sa.select(sa.literal_column("1"))
         .select_from(source.table)
         .where(source.customer == customers.c.id, *counted)
-        .correlate(customers)
+        .correlate(*_around(scope))
     )
 
 
-def _one(source: _Source, counted: list[Clause], what: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def _one(
+    source: _Source, counted: list[Clause], what: sa.ColumnElement[Any], scope: Scope
+) -> sa.ColumnElement[Any]:
     return (
         sa.select(what)
         .select_from(source.table)
         .where(source.customer == customers.c.id, *counted)
-        .correlate(customers)
+        .correlate(*_around(scope))
         .scalar_subquery()
     )
 
@@ -222,7 +262,7 @@ def _measured(
     if most is not None:
         clauses.append(number <= most)
     # A test that nothing passes shrinks to a constant; the count beside it keeps this one row a customer.
-    return _one(source, counted, sa.case((sa.and_(*clauses), number >= 0), else_=sa.false()))
+    return _one(source, counted, sa.case((sa.and_(*clauses), number >= 0), else_=sa.false()), scope)
 
 
 def _written_currency(test: v.Test) -> str | None:
