@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -232,7 +233,10 @@ def test_who_is_not_reached_by_mail_gets_a_text_and_then_a_fax(world: World) -> 
     assert verify(world.store).broken == ()
     assert list((world.maildir / "new").iterdir()) == []
     again = load_settings(world.root, variables=world.variables).definitions
+    # Today all of them have got what the cap allows.
     plan = make_plan(world.store, again, "autumn", now=world.store.clock.now())
+    assert dict(plan.refusals).get("frequency_cap") == 3
+    plan = make_plan(world.store, again, "autumn", now=world.store.clock.now() + timedelta(days=1))
     assert dict(plan.messages) == {"email": 1, "fax": 2}
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
+from support.flow_world import enter, flow_workspace, go_live, plan, populate
 from support.stores import START
 from support.tracking import SALT, sent_run, withdrawn
 from tidings.clock import SystemClock, to_micros
@@ -227,3 +228,31 @@ def test_a_full_disk_is_said_and_does_not_end_the_worker(monkeypatch, settings, 
         "what came in waits in the spool: [Errno 28] No space left on device: 'refused.jsonl'",
     ]
     assert working.failed == []
+
+
+def test_a_flow_is_taken_up_while_a_message_of_it_is_due(
+    monkeypatch, settings, store, clock, tmp_path
+) -> None:
+    populate(store, 2)
+    live = go_live(store, flow_workspace(tmp_path / "workspace"))
+    entered = enter(store, live, (1, 2))
+    plan(store, live, {1: entered[1]}, "letter")
+    plan(store, live, {2: entered[2]}, "letter", due_at=to_micros(clock.now()) + 3_600_000_000)
+    turns = []
+
+    def deliver(settings, store, run_id, *, kept, **_):
+        turns.append((run_id, kept))
+        with store.durable("test") as connection:
+            connection.execute(
+                sa.update(sending.messages)
+                .where(sending.messages.c.due_at <= to_micros(START))
+                .values(state="refused")
+            )
+        return Delivered(run_id, "sending", sent_now=1)
+
+    with Working(monkeypatch, settings, store, deliver):
+        until(lambda: turns)
+        time.sleep(0.3)
+    # The message that is due later wakes nobody, and what was compiled is kept from turn to turn.
+    assert [run_id for run_id, _ in turns] == [live.run_id]
+    assert turns[0][1] is not None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         "tidings migrate",
         "tidings migrate --environment production --yes",
         "tidings migrate --prune           # after removing attributes",
+        "tidings migrate --clock           # after changing `clock:`",
     )
 )
 @environment_option
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also delete, for ever, the values of removed attributes and those that a new type cannot hold.",
 )
+@click.option(
+    "--clock", "switch", is_flag=True, help="Switch the store to the clock that config/workspace.yaml names."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; without --yes nothing is changed.")
-def command(environment: str | None, yes: bool, prune: bool, as_json: bool) -> int:
+def command(environment: str | None, yes: bool, prune: bool, switch: bool, as_json: bool) -> int:
     """Bring the store up to date: its tables, and the attributes of config/attributes.yaml.
 
     It says first what it will do and asks. Before tables or values are changed for good, a SQLite store is copied
@@ -42,6 +46,8 @@ def command(environment: str | None, yes: bool, prune: bool, as_json: bool) -> i
     from tidings.config.settings import load_settings
     from tidings.store.upgrading import migrate, plan_migration
 
+    if switch:
+        return _switch_clock(environment)
     settings = load_settings(None, environment)
     target = target_of(settings, SystemClock())
     plan = plan_migration(target, prune=prune)
@@ -63,6 +69,23 @@ def command(environment: str | None, yes: bool, prune: bool, as_json: bool) -> i
     if copy is not None:
         click.echo(f"the store as it was: {copy}")
     click.echo("done")
+    return 0
+
+
+def _switch_clock(environment: str | None) -> int:
+    """Let the other kind of clock wake the work of the store; refused while the one before is at work."""
+    import getpass
+
+    from tidings.cli.session import open_session
+    from tidings.flows.clock_lock import switch_clock
+
+    with open_session(environment, need_vocabulary=False) as session:
+        kind = session.settings.definitions.workspace.clock
+        done = switch_clock(session.store, kind, actor=getpass.getuser(), now=session.clock.now())
+        place = session.store.place
+    click.echo(
+        f"{place} is woken by the {kind} clock from now on" if done else f"nothing to switch: {kind} it is"
+    )
     return 0
 
 

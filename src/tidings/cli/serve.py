@@ -64,10 +64,15 @@ def command(
         return 0
     from tidings.cli.paused import paused_lines
     from tidings.cli.session import open_session
+    from tidings.flows.clock_lock import check_kind
+    from tidings.flows.prefect_server import clock_lines
 
     # Opened once before anything starts: a store that is missing or not migrated is said here, in one sentence.
     with open_session(environment) as session:
         settings, place = session.settings, session.store.place
+        check_kind(session.store, settings.definitions.workspace.clock)
+        for line in clock_lines(settings):
+            _say(line)
         for line in paused_lines(session.store):
             _say(f"WARNING  {line}")
     serve(

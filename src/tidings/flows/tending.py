@@ -12,10 +12,12 @@ from tidings.clock import Clock
 from tidings.config.settings import Settings
 from tidings.delivery.fallback import waiting_runs
 from tidings.delivery.hearing import Heard
+from tidings.delivery.kept import Kept
 from tidings.delivery.notices import Carrier, send_notices
 from tidings.delivery.running import follow_up
 from tidings.errors import TidingsError
 from tidings.flows.collecting import Collector
+from tidings.flows.journeys.task_mails import tend_tasks
 from tidings.flows.supervisor import Say
 from tidings.responses.incoming import Incoming
 from tidings.store.database import Store
@@ -91,7 +93,9 @@ class Tending:
         say: Say,
         only: int | None = None,
         heard: Heard | None = None,
+        kept: Kept | None = None,
     ) -> None:
+        self._kept = kept or Kept()
         self._settings = settings
         self._store = store
         self._only = only
@@ -111,7 +115,7 @@ class Tending:
     def once(self) -> None:
         """Do one round. Raises what the first part that cannot go on raises, after the others had their turn."""
         trouble: list[TidingsError | OSError] = []
-        for part in (self._collector.collect, self._match, self._answer, self._follow):
+        for part in (self._collector.collect, self._match, self._answer, self._tasks, self._follow):
             try:
                 part()
             except PASSING as error:
@@ -132,6 +136,19 @@ class Tending:
             channel: Carrier(adapter, channels[channel].sender) for channel, adapter in self._adapters.items()
         }
         send_notices(self._store, carriers, self._clock, salt=self._salt, title=self._title)
+
+    def _tasks(self) -> None:
+        """Mail the tasks of the staff by the first e-mail channel."""
+        channels = self._settings.definitions.channels
+        carrier = next(
+            (
+                Carrier(self._adapters[one.id], one.sender)
+                for one in channels.values()
+                if one.kind == "email" and one.id in self._adapters
+            ),
+            None,
+        )
+        tend_tasks(self._store, carrier, self._clock, salt=self._salt, kept=self._kept)
 
     def _follow(self) -> None:
         """Write the next legs of runs with several channels, for those whom one did not reach."""
@@ -161,6 +178,7 @@ class Tending:
                 clock=self._clock,
                 adapters=self._adapters,
                 heard=self._heard,
+                kept=self._kept,
             )
             if written:
                 self._say(f"{written:,} go on by the next channel (run {run_id})")

@@ -17,10 +17,13 @@ from tidings.campaigns.runs import enrol
 from tidings.channels.protocol import InBand
 from tidings.clock import Clock, to_micros
 from tidings.config.settings import Settings
+from tidings.delivery.flow_runs import has_due
 from tidings.delivery.hearing import Heard
+from tidings.delivery.kept import Kept
 from tidings.delivery.running import deliver_run
 from tidings.delivery.work import Delivered
 from tidings.errors import TidingsError
+from tidings.flows.clock import waking
 from tidings.flows.collecting import load_adapters
 from tidings.flows.supervisor import Say
 from tidings.flows.tending import PASSING, Repeating, Tending
@@ -51,7 +54,10 @@ def run_worker(settings: Settings, store: Store, *, clock: Clock, stop: threadin
     adapters = load_adapters(settings, say)
     drainer = Drainer(store, folder, salt=house.salt, house=house)
     heard = Heard(spool=drainer.drained_up_to)
-    tending = Tending(settings, store, adapters, Incoming(store, house), clock=clock, say=say, heard=heard)
+    kept = Kept()
+    tending = Tending(
+        settings, store, adapters, Incoming(store, house), clock=clock, say=say, heard=heard, kept=kept
+    )
     beside = [
         # While messages go out, so that an unsubscribe holds before the next batch is claimed.
         Repeating(
@@ -74,7 +80,21 @@ def run_worker(settings: Settings, store: Store, *, clock: Clock, stop: threadin
         if isinstance(adapter, InBand) and adapter.capabilities.receipts == "in_band"
     }
     try:
-        _Delivering(settings, store, drainer, shared, clock=clock, stop=stop, say=say, heard=heard).run()
+        with waking(settings, store, clock=clock, stop=stop, say=say) as sends:
+            if sends:
+                _Delivering(
+                    settings,
+                    store,
+                    drainer,
+                    shared,
+                    clock=clock,
+                    stop=stop,
+                    say=say,
+                    heard=heard,
+                    kept=kept,
+                ).run()
+            else:
+                stop.wait()
     finally:
         stop.set()
         for one in beside:
@@ -85,7 +105,7 @@ def run_worker(settings: Settings, store: Store, *, clock: Clock, stop: threadin
 
 
 class _Delivering:
-    """Takes up every run that is sending and due, in turns."""
+    """Takes up every run that is sending and due, in turns; a flow is due while a message of it is."""
 
     def __init__(
         self,
@@ -98,6 +118,7 @@ class _Delivering:
         stop: threading.Event,
         say: Say,
         heard: Heard,
+        kept: Kept,
     ) -> None:
         self._heard = heard
         self._settings = settings
@@ -110,6 +131,7 @@ class _Delivering:
         self._not_before: dict[int, float] = {}
         self._last_turn: dict[int, float] = {}
         self._said: dict[int | None, str] = {}
+        self._kept = kept
 
     def run(self) -> None:
         """Give the run that waited longest its turn, until told to stop; look every second while none waits."""
@@ -144,7 +166,15 @@ class _Delivering:
                 )
                 .order_by(runs.c.anchor_at, runs.c.id)
             )
-            return [(row.id, row.campaign) for row in rows]
+            due = [(row.id, row.campaign) for row in rows]
+            flows = connection.execute(
+                sa.select(runs.c.id, runs.c.campaign)
+                .where(runs.c.state == "sending", runs.c.kind == "flow")
+                .order_by(runs.c.id)
+            ).all()
+        return due + [
+            (row.id, row.campaign) for row in flows if has_due(self._store, row.id, now, self._kept)
+        ]
 
     def _deliver(self, run_id: int, campaign: str) -> None:
         wait = 0.0
@@ -161,6 +191,7 @@ class _Delivering:
                     stop=over,
                     before_claim=self._drainer.drain_pending,
                     heard=self._heard,
+                    kept=self._kept,
                 )
             if delivered.state == "finished":
                 self._say(_outcome(campaign, delivered))

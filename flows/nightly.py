@@ -1,0 +1,41 @@
+"""The work of the night as a Prefect flow. It is yours: change the order, leave a step out, add your own.
+
+`tidings deploy` registers it with the Prefect server, to run every night; to try it now:
+
+    prefect deployment run nightly/NAME        # NAME as `tidings deploy` prints it
+
+Each step opens the store by itself and may be repeated without harm, so Prefect may try it again when something was away.
+What a step returns is a list of rows; `show_table` puts them on the page of the flow run.
+"""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from tidings.flows.prefect_wrapping import (
+    collect_receipts,
+    deliver_due,
+    plan_due,
+    refresh_segments,
+    report_runs,
+    show_table,
+)
+
+
+@flow(name="nightly", retries=1, retry_delay_seconds=300)
+def nightly(environment: str | None = None) -> None:
+    """Refresh segments, plan what is due, deliver it, collect receipts, report."""
+    segments = refresh_segments(environment)
+    show_table("segments", segments, "Who is in each segment, who came and who left since the last time")
+
+    planned = plan_due(environment)
+    show_table("planned", planned, "Recurring campaigns of the last day, and what became of them")
+
+    delivered = deliver_due(environment)
+    show_table("delivered", delivered, "What was sent tonight, by campaign")
+
+    receipts = collect_receipts(environment)
+    show_table("receipts", receipts, "How the messages of the last thirty days stand, by channel")
+
+    results = report_runs(environment)
+    show_table("results", results, "What each campaign of the last thirty days caused")
