@@ -4,7 +4,7 @@ PY := .venv/bin/python
 UV := .venv/bin/uv pip
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test check grid bench nightly docs clean
+.PHONY: help setup peers demo test alone check grid bench nightly docs clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z%-]+[a-z0-9%-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ demo: setup  ## one campaign from segment to measured effect, on seeded customer
 
 test: setup  ## the whole suite
 	@$(PY) -m pytest -q -n 2 tests
+
+alone: setup  ## the tests that need the machine for themselves: Prefect with workers, processes killed by the clock
+	@$(PY) -m pytest -q -m 'alone and not nightly' tests
 
 check: setup  ## lint, types, import order, module sizes, banned calls
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

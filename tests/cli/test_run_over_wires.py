@@ -65,6 +65,9 @@ def texts(shop: Shop, channel: str, via: str = "sms") -> None:
                     )
                 )
     store.close()
+    # These tests go by the machine's clock, and they are to pass at night.
+    policies = shop.root / "config" / "policies.yaml"
+    policies.write_text("".join(line for line in policies.open() if not line.startswith("quiet:")))
     (shop.root / "segments" / "few.yaml").write_text(SEGMENT)
     (shop.root / "channels" / "sms.yaml").write_text(channel)
     (shop.root / "campaigns" / "texts.yaml").write_text(CAMPAIGN.format(via=via))
@@ -181,7 +184,7 @@ def test_stop_while_the_command_waits_withdraws_and_is_confirmed_once(
     assert {row.phone.lstrip("+") for row in withdrawn} == {number.lstrip("+")}
     (shop.root / "campaigns" / "later.yaml").write_text(CAMPAIGN.format(via="sms"))
     planned = run(shop, "plan", "later", "--json").data
-    assert {one["code"]: one["customers"] for one in planned["refusals"]}["unsubscribed_all"] == 1
+    assert {one["code"]: one["customers"] for one in planned["refusals"]}["stop_sms"] == 1
 
 
 @pytest.mark.parametrize("channel", ["twilio", "smpp", "smtp"])
@@ -252,12 +255,12 @@ def test_wrong_credentials_pause_the_channel_and_cost_nobody_anything(
 
 def test_a_campaign_with_keys_that_nothing_acts_on_is_refused_by_name(shop: Shop, run: Run) -> None:
     path: Path = shop.root / "campaigns" / "spring_winback.yaml"
-    path.write_text(path.read_text() + "send_between: 09:00 and 17:00\nweekdays: [Mon, Tue]\n")
+    path.write_text(path.read_text() + "guard:\n  - unsubscribed: at most 0.5%\nissues: by month\n")
     planned = run(shop, "plan", "spring_winback")
-    assert "`send_between` decides" in planned.out
+    assert "decide" in planned.out
     assert "Run it:" not in planned.out
     refused = run(shop, "run", "spring_winback", "--yes")
     assert refused.code == 3
-    assert "nothing acts on `send_between` and `weekdays`" in refused.err
+    assert "nothing acts on" in refused.err
     assert of(shop, sending.runs.c.id) == []
-    assert run(shop, "plan", "spring_winback", "--json").data["not_acted_on"] == ["send_between", "weekdays"]
+    assert run(shop, "plan", "spring_winback", "--json").data["not_acted_on"] == ["guard", "issues"]

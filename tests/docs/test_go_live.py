@@ -50,9 +50,9 @@ def test_production_comes_up_in_the_order_of_the_page(
     for name in ("customers", "orders"):
         path = str(examples / f"example_{name}.csv")
         assert execute(["import", path, "--as", name, "--environment", "production"]) == 0
-    assert execute(["plan", "newsletter", "--environment", "production"]) == 0
+    assert execute(["plan", "spring_winback", "--environment", "production"]) == 0
     capsys.readouterr()
-    assert execute(["run", "newsletter", "--environment", "production", "--yes"]) != 0
+    assert execute(["run", "spring_winback", "--environment", "production", "--yes"]) != 0
     assert "TIDINGS_KEYS" in capsys.readouterr().err
 
     (made,) = (command for command in commands if command.startswith("python3"))
@@ -61,5 +61,5 @@ def test_production_comes_up_in_the_order_of_the_page(
     )
     monkeypatch.setenv("TIDINGS_KEYS", shown.stdout.strip())
     # No mail server listens there: the keys are right, and the next sentence is about the channel.
-    assert execute(["run", "newsletter", "--environment", "production", "--yes"]) != 0
+    assert execute(["run", "spring_winback", "--environment", "production", "--yes"]) != 0
     assert "TIDINGS_KEYS" not in capsys.readouterr().err

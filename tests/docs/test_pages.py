@@ -32,6 +32,9 @@ FOLDERS = {
     "policies": "config/policies.yaml",
     "attributes": "config/attributes.yaml",
     "events": "config/events.yaml",
+    "flow": "flows/shown.yaml",
+    "staff": "config/staff.yaml",
+    "holidays": "config/holidays.yaml",
 }
 
 

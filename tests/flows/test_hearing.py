@@ -142,7 +142,7 @@ def test_a_worker_that_comes_back_drains_before_it_gives_anybody_up(
     house = House(LEDGER_SALT, kinds={"email": "email", "sms": "sms", "fax": "fax"})
     drainer = Drainer(store, tmp_path, salt=LEDGER_SALT, house=house)
 
-    def follow(settings, store, run_id, *, clock, adapters, heard):
+    def follow(settings, store, run_id, *, clock, adapters, heard, **kept):
         at = heard.up_to("email", "webhook")
         receipts = {} if at is None else {"email": at}
         return fall_back(store, run, run_id, now=clock.now(), receipts=receipts)

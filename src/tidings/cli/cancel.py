@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from tidings.cli.counted import counted, people
 from tidings.cli.options import environment_option, examples, json_option, yes_option
 
 
@@ -29,22 +30,36 @@ def command(of: str, channel: str | None, yes: bool, environment: str | None, as
     """
     import getpass
 
+    from tidings.campaigns.standing import open_approval, revoke
     from tidings.cli.session import open_session
-    from tidings.delivery.cancelling import cancel, cancellable
+    from tidings.delivery.cancelling import Cancellable, cancel, cancellable
     from tidings.errors import UsageError
 
     with open_session(environment, need_vocabulary=False) as session:
-        found = cancellable(session.store, of, channel)
+        standing = None if channel else open_approval(session.store, of)
+        try:
+            found = cancellable(session.store, of, channel)
+        except UsageError:
+            # Approved, and none of its runs has begun.
+            if standing is None:
+                raise
+            found = Cancellable(of, (), None, 0)
         by = f" by {channel}" if channel else ""
-        if found.messages and not yes:
+        walkers = f" and end the journeys of {people(found.walking)}" if found.walking else ""
+        if (found.messages or found.walking) and not yes:
             if not sys.stdin.isatty():
                 raise UsageError(
-                    f"this would drop {found.messages:,} messages{by} and there is nobody to ask",
+                    f"this would drop {counted(found.messages, 'message')}{by}{walkers} and there is nobody to ask",
                     what_to_do="add --yes",
                 )
-            if not click.confirm(f"drop {found.messages:,} messages of {of}{by} for good?", default=False):
+            if not click.confirm(
+                f"drop {counted(found.messages, 'message')} of {of}{by}{walkers} for good?", default=False
+            ):
                 click.echo("nothing was dropped", err=True)
                 return 0
+        if standing is not None:
+            revoke(session.store, of, actor=getpass.getuser(), now=session.clock.now())
+            click.echo(f"{of} starts no more runs by itself.", err=as_json)
         done = cancel(session.store, found, actor=getpass.getuser(), now=session.clock.now())
     if as_json:
         click.echo(json.dumps(done.as_json(), indent=2))

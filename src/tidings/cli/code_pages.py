@@ -8,7 +8,7 @@ from pathlib import Path
 from tidings.channels.codes import CODES as OF_CHANNELS
 from tidings.cli.check import workspace_problems
 from tidings.cli.error_codes import ERRORS
-from tidings.customers.refusals import REFUSALS
+from tidings.customers.refusals import REFUSALS, Refused
 from tidings.definitions.codes import CODES as OF_DEFINITIONS
 from tidings.definitions.codes import Code
 from tidings.definitions.reference import NOTE, cell
@@ -59,12 +59,30 @@ def _problems() -> str:
 def _refusals() -> str:
     heading = (
         f"# Codes of refusals\n\n{NOTE}A customer whom a rule forbids to write to gets no message; plans, reports and the "
-        "ledger keep why. The table is in the order of the questions: the first that holds is stored. Who is refused "
-        "while planning is in no arm; who is refused later stays in the arm that was drawn.\n\n"
-        "| code | these customers | means | asked when |\n| --- | --- | --- | --- |\n"
+        "ledger keep why. The table is in the order of the questions: the first that holds is stored, with the rule behind it "
+        "and the hash of the policies. Who is refused while planning is in no arm; who is refused later stays in the arm that "
+        "was drawn. A run that is paused and a message in doubt are states, not refusals.\n\n"
+        "| code | these customers | means | what to do | asked when | and then |\n| --- | --- | --- | --- | --- | --- |\n"
+    )
+    return heading + "".join(_row(one) for one in REFUSALS.values() if one.occurs) + _kept_for_later()
+
+
+def _row(one: Refused) -> str:
+    then = "the next channel of `via` is tried" if one.of == "channel" else "nothing else is tried"
+    if one.waits:
+        then = f"the message waits; when its time is over it is refused, and {then}"
+    return f"| `{one.code}` | {cell(one.they)} | {cell(one.means)} | {cell(one.what_to_do)} | {one.when} | {then} |\n"
+
+
+def _kept_for_later() -> str:
+    heading = (
+        "\n## Kept for later\n\nThese have their names already, so that reports can be compared one day; nothing in this "
+        "version can be their cause.\n\n| code | these customers | means |\n| --- | --- | --- |\n"
     )
     rows = [
-        f"| `{one.code}` | {cell(one.they)} | {cell(one.means)} | {one.when} |\n" for one in REFUSALS.values()
+        f"| `{one.code}` | {cell(one.they)} | {cell(one.means)} |\n"
+        for one in REFUSALS.values()
+        if not one.occurs
     ]
     return heading + "".join(rows)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from tidings.cli.options import environment_option, examples
@@ -25,9 +27,10 @@ def command(campaign: str | None, channel: str | None, reason: str, environment:
     """
     import getpass
 
+    from tidings.campaigns.standing import pause_approval
     from tidings.cli.paused import check_channel
     from tidings.cli.session import open_session
-    from tidings.delivery.pause import pause, pause_channel
+    from tidings.delivery.pause import Switched, pause, pause_channel
     from tidings.errors import UsageError
 
     if campaign and channel:
@@ -38,7 +41,18 @@ def command(campaign: str | None, channel: str | None, reason: str, environment:
             check_channel(session.settings.definitions, store, channel)
             done = pause_channel(store, channel, reason=reason, actor=actor, now=now)
         else:
-            done = pause(store, campaign, reason=reason, actor=actor, now=now)
+            stopped = campaign is not None and pause_approval(
+                store, campaign, reason=reason, actor=actor, now=now
+            )
+            try:
+                done = pause(store, campaign, reason=reason, actor=actor, now=now)
+            except UsageError:
+                # Approved, and none of its runs has begun.
+                if not stopped:
+                    raise
+                done = Switched(False, (), True, 0)
+            if stopped and not done.changed:
+                done = replace(done, changed=True)
     what = campaign or (f"the channel {channel}" if channel else "all sending")
     if not done.changed:
         click.echo(f"{what} was paused already; {done.left:,} messages wait.")

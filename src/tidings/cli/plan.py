@@ -19,36 +19,56 @@ if TYPE_CHECKING:
     epilog=examples(
         "tidings plan                      # every campaign and how it stands",
         "tidings plan spring_winback",
+        "tidings plan welcome              # a flow: who waits where, what changes",
     )
 )
 @click.argument("name", required=False)
 @json_option
 @environment_option
 def command(name: str | None, as_json: bool, environment: str | None) -> int:
-    r"""Show what a campaign would do; nothing is sent.
+    """Show what a campaign or a flow would do; nothing is sent.
 
     People, refusals, arms, channels, cost and what the comparison can show. Segments of an SMS and pages of a fax are
     estimated with real customers. The audience is stored as a snapshot, so that `tidings run --plan` can send to exactly
-    these people. Without NAME: every campaign and how it stands.
+    these people. Without NAME: every campaign and flow and how it stands.
+
+    Of a flow: who would enter at once, how many wait before each step, which steps an edit adds, changes or takes out. Exit
+    code 3 when people wait at a step that was taken out and `moved:` does not say where they go.
 
     \b
     With --json, about channels and money (in minor units):
-      legs         for each place of `via`: messages that go out by it first, and `later`, how many
-                   of those written to by an earlier one it could reach
-      unreached    people whom none of the channels may reach; `refusals` says why
-      covered      by arm, those enrolled without a message of their own (`unit: account`)
-      copies       staff who get the real message; copy_messages counts each wording
-      costs        by channel: price of one unit, units a message (estimated or 1), cost
+      legs         for each place of `via`: messages that go out by it first,
+                   and `later`, how many of those written to by an earlier one
+                   it could reach
+      unreached    people whom none of the channels may reach; `refusals` says
+                   why
+      covered      by arm, those enrolled without a message of their own (`unit:
+                   account`)
+      copies       staff who get the real message; copy_messages counts each
+                   wording
+      costs        by channel: price of one unit, units a message (estimated or
+                   1), cost
       fixed_costs  what `costs:` names
-      cost, cost_most   all of it; and if every first message failed and the rest were tried
+      cost, cost_most   all of it; and if every first message failed and the
+                        rest were tried
 
     \b
     With --json, about words (by first channel and the locale of the words):
-      gaps         `customers` of `of` lack `values`: they get `words` instead, or are refused when
-                   `words` is null. "salutation" is a greeting without a name. `many`: look at it
-      warnings     channels of the campaign that are paused, as sentences
-      unworded     people whose locale (null: not known) has no words, and which locale they get
-    """
+      gaps         `customers` of `of` lack `values`: they get `words` instead,
+                   or are refused when `words` is null. "salutation" is a
+                   greeting without a name. `many`: look at it
+      curve        messages by the hour (UTC) they leave in and the zone they go
+                   to; empty where zones decide nothing
+      unknown_zones  people written to whose zone is not known, by channel
+      moved, late  whose hours allow it later than written; whose hour was past
+                   already
+      next, approval   of a campaign that comes again: its next times, and how
+                       its approval stands
+      warnings     channels of the campaign that are paused, and imports that it
+                   waits for, as sentences
+      unworded     people whose locale (null: not known) has no words, and which
+                   locale they get
+    """  # noqa: D301
     from tidings.campaigns.legs import legs_of
     from tidings.campaigns.planning import find_campaign, make_plan
     from tidings.campaigns.runs import find_run
@@ -57,29 +77,19 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
     from tidings.cli.plan_gaps import gap_lines, plan_gaps
     from tidings.cli.plan_view import print_plan
     from tidings.cli.readiness import check_plannable
+    from tidings.cli.run_standing import approval_lines, coming_lines, standing_json
     from tidings.cli.session import open_session
     from tidings.definitions.readers.later import deciding
+    from tidings.delivery.freshness import waiting_feeds
 
     with open_session(environment=environment) as session:
         definitions = session.settings.definitions
         if name is None:
-            rows = []
-            for campaign in definitions.campaigns.values():
-                run = find_run(session.store, campaign.id)
-                rows.append(
-                    {
-                        "campaign": campaign.id,
-                        "title": campaign.title,
-                        "state": run.state if run else "not run",
-                    }
-                )
-            if as_json:
-                click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-            for row in [] if as_json else rows:
-                click.echo(f"{row['campaign']:<28} {row['state']:<10} {row['title']}")
-            if not rows and not as_json:
-                click.echo("campaigns/ has no campaign yet; `tidings new campaign NAME` starts one")
-            return 0
+            return _list_all(session, as_json)
+        if name in definitions.flows:
+            from tidings.cli.flow_plan import plan_of_flow
+
+            return plan_of_flow(session, name, as_json=as_json)
         campaign = find_campaign(definitions, name)
         check_plannable(session, campaign)
         plan = make_plan(session.store, definitions, campaign.id, now=session.clock.now())
@@ -87,9 +97,12 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
         unknown, refused = _unknown(session, campaign), list(deciding(campaign.acts_later))
         gaps = plan_gaps(session, campaign, plan.hash)
         held = paused_lines(session.store, {leg.channel for leg in legs_of(campaign, definitions)})
+        held += waiting_feeds(session.store, definitions, campaign, session.clock.now())
         if as_json:
             told = {**plan.as_json(), "unknown": unknown, "not_acted_on": refused, **gaps.as_json()}
             told["warnings"] = held
+            standing = standing_json(session, campaign)
+            told |= {"next": standing.pop("next"), "approval": standing}
             click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         else:
             print_plan(plan, ZoneInfo(definitions.workspace.zone), audience_name(campaign))
@@ -103,12 +116,35 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
                 click.echo(f"  {line}")
             for line in held:
                 click.echo(f"  WARNING  {line}")
+            for line in [*coming_lines(session, campaign), *approval_lines(session, campaign)]:
+                click.echo(f"  {line}")
             run = find_run(session.store, campaign.id)
-            if run is not None and run.state != "enrolling":
+            if campaign.recurrence is not None and not refused:
+                click.echo(f"\nApprove it:  tidings run {campaign.id} --plan {plan.hash}")
+            elif run is not None and run.state != "enrolling":
                 click.echo(f"\nThis campaign has run already ({run.state}); running it again does nothing.")
             elif not refused:
                 click.echo(f"\nRun it:  tidings run {campaign.id} --plan {plan.hash}")
         return 1 if plan.over_budget else 0
+
+
+def _list_all(session: Session, as_json: bool) -> int:
+    """Show every campaign and flow and how it stands."""
+    from tidings.cli.flow_plan import rows_of_flows
+    from tidings.cli.run_standing import campaign_state
+
+    rows = [
+        {"campaign": one.id, "title": one.title, "state": campaign_state(session.store, one)}
+        for one in session.settings.definitions.campaigns.values()
+    ]
+    rows += rows_of_flows(session)
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    for row in [] if as_json else rows:
+        click.echo(f"{row.get('campaign') or row['flow']:<28} {row['state']:<10} {row['title']}")
+    if not rows and not as_json:
+        click.echo("campaigns/ has no campaign yet; `tidings new campaign NAME` starts one")
+    return 0
 
 
 def _unknown(session: Session, campaign: Campaign) -> list[dict[str, object]]:

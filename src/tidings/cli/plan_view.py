@@ -5,9 +5,13 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from tidings.campaigns.plan import Plan
+from tidings.cli.counted import counted, people
 from tidings.clock import from_micros
 from tidings.customers.refusals import they
 from tidings.definitions.money import format_money
+
+# Lines of the curve, and zones in each.
+_HOURS, _ZONES = 8, 4
 
 
 def plan_lines(plan: Plan, zone: ZoneInfo, audience_names: str) -> list[tuple[str, str]]:
@@ -21,9 +25,18 @@ def plan_lines(plan: Plan, zone: ZoneInfo, audience_names: str) -> list[tuple[st
         return from_micros(micros).astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
     when = "when you run it" if plan.anchor_is_now else wall(plan.anchor_at)
+    if plan.recurring:
+        when = f"{when} for {plan.occurrence}"
+    if plan.clock == "recipient" and not plan.anchor_is_now:
+        when = f"from {when}, by each recipient's own clock"
     hours = (plan.expires_at - plan.anchor_at) / 3_600_000_000
     add("goes out", f"{when}; what is not out {hours:g} hours later is not sent")
-    add("audience", f"{plan.audience:,} people in {audience_names}")
+    for sentence in clock_lines(plan, zone):
+        add("", sentence)
+    add("audience", f"{people(plan.audience)} in {audience_names}")
+    if plan.sample:
+        share, of = plan.sample
+        add("", f"a sample of {share / 100:g} % of {people(of)}, the same ones each time")
     if plan.entering is not None:
         add("", f"since the plan before: {plan.entering:,} came in, {plan.leaving or 0:,} left")
     for code, count in plan.refusals:
@@ -41,10 +54,13 @@ def plan_lines(plan: Plan, zone: ZoneInfo, audience_names: str) -> list[tuple[st
         for channel, count in plan.messages:
             add("messages", f"{count:,} by {channel}")
     if plan.copies:
-        add("copies", f"{plan.copies:,} of the staff get {plan.copy_messages:,} messages that nothing counts")
+        add(
+            "copies",
+            f"{plan.copies:,} of the staff get {counted(plan.copy_messages, 'message')} that nothing counts",
+        )
     for label, sentence in cost_lines(plan):
         add(label, sentence)
-    add("holds out", f"{plan.held_out:,} people ({plan.holdout.share / 100:g} %; {plan.holdout.reason})")
+    add("holds out", f"{people(plan.held_out)} ({plan.holdout.share / 100:g} %; {plan.holdout.reason})")
     if plan.goal is None:
         add("shows", "nothing: the campaign has no goal")
     elif plan.power is None:
@@ -65,6 +81,27 @@ def plan_lines(plan: Plan, zone: ZoneInfo, audience_names: str) -> list[tuple[st
             "price",
             f"the holdout forgoes about {power.holdout_price:.0f} times {plan.goal}{worth} at that lift",
         )
+    return lines
+
+
+def clock_lines(plan: Plan, zone: ZoneInfo) -> list[str]:
+    """Return by which hour and zone the messages leave, whom the window moves, and of whom no zone is known."""
+    lines = []
+    shown: dict[str, list[str]] = {}
+    for one in plan.curve:
+        hour = from_micros(one.at).astimezone(zone).strftime("%Y-%m-%d %H:00")
+        shown.setdefault(hour, []).append(f"{one.zone} {one.messages:,}")
+    for hour, parts in list(shown.items())[:_HOURS]:
+        rest = f" and {len(parts) - _ZONES} zones more" if len(parts) > _ZONES else ""
+        lines.append(f"{hour}  {', '.join(parts[:_ZONES])}{rest}")
+    if len(shown) > _HOURS:
+        lines.append(f"and {len(shown) - _HOURS} hours more")
+    if plan.late:
+        lines.append(f"{plan.late:,} of them at once: their hour is past already")
+    if plan.moved:
+        lines.append(f"{plan.moved:,} later than written, when their hours allow it")
+    for channel, count in plan.unknown_zones:
+        lines.append(f"{count:,} by {channel} live in a zone that is not known")
     return lines
 
 
@@ -118,7 +155,7 @@ def cost_lines(plan: Plan) -> list[tuple[str, str]]:
 
 def _written(plan: Plan) -> str:
     if plan.unit == "customer":
-        return f"{plan.people:,} people"
+        return people(plan.people)
     covered = dict(plan.covered).get("treated", 0)
     return (
         f"{plan.people:,} accounts, one of each; {covered:,} more people of these get no message of their own"

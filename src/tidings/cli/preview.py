@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ class _Customer:
         "tidings preview spring_winback",
         "tidings preview spring_winback --customer C-1",
         "tidings preview spring_winback --customer C-1 --variant warm --locale ru",
+        "tidings preview winback_ladder.letter",
     )
 )
 @click.argument("name")
@@ -65,7 +66,7 @@ def command(
     as_json: bool,
     environment: str | None,
 ) -> int:
-    r"""Show a campaign's messages before anybody gets them. Nothing is sent, and no link does anything.
+    """Show a campaign's messages, or those of a step (FLOW.STEP), before anybody gets them. Nothing is sent, no link does anything.
 
     Without a customer: a gallery of every channel of `via`, locale and variant, with example values, as one page: e-mails as HTML and
     PNG, SMS in a phone with a mark at each segment, faxes as pages. Once the campaign has a plan, how many of its people lack a value
@@ -75,23 +76,28 @@ def command(
     \b
     With --json:
       index, files      the page, and all files written (gallery)
-      cards             kind, channel (title), channel_id, locale, variant, facts, notes, text,
-                        fell_back (values not known), pictures, html (gallery)
-      subject, preheader, text, links, bytes, fell_back, refused_when_unknown, warnings, files, to
+      cards             kind, channel (title), channel_id, locale, variant,
+                        facts, notes, text, fell_back (values not known),
+                        pictures, html (gallery)
+      subject, preheader, text, links, bytes, fell_back, refused_when_unknown,
+      warnings, files, to
                         the e-mail (customer)
-      legs              other channels: channel, kind, to, text, facts, notes, fell_back, files,
-                        refused (a sentence or null) (customer)
+      legs              other channels: channel, kind, to, text, facts, notes,
+                        fell_back, files, refused (a sentence or null)
+                        (customer)
       plan, gaps, unworded
-                        the last plan and of whom it knows too little, as `tidings plan` says it
-    """
+                        the last plan and of whom it knows too little, as
+                        `tidings plan` says it
+    """  # noqa: D301
     from tidings.campaigns.planning import find_campaign
     from tidings.cli.plan_gaps import gap_lines, last_plan_gaps
     from tidings.cli.preview_legs import leg_lines, other_legs
-    from tidings.cli.session import open_session
+    from tidings.cli.session import open_session, with_step
 
     if key is None:
         return _gallery(name, variant, locale, out, as_json=as_json, environment=environment)
-    with open_session(environment=environment) as session:
+    with open_session(environment=environment) as opened:
+        session = replace(opened, settings=with_step(opened.settings, name))
         campaign = find_campaign(session.settings.definitions, name)
         customer = _customer(session, key, locale)
         facts, said = _email_facts(session, campaign, customer, variant, out, only_text=only_text)
@@ -144,10 +150,11 @@ def _gallery(
     """Write the gallery; it needs the files of the workspace, and reads the last plan where there is a store."""
     from tidings.campaigns.planning import find_campaign
     from tidings.cli.gallery import make_gallery
+    from tidings.cli.session import with_step
     from tidings.clock import SystemClock
     from tidings.config.settings import load_settings
 
-    settings = load_settings(environment=environment)
+    settings = with_step(load_settings(environment=environment), name)
     find_campaign(settings.definitions, name)
 
     planned = _last_plan(settings, name, environment)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from tidings.cli.options import environment_option, examples
@@ -25,9 +27,10 @@ def command(campaign: str | None, channel: str | None, yes: bool, environment: s
     """
     import getpass
 
+    from tidings.campaigns.standing import resume_approval
     from tidings.cli.paused import channel_line, check_channel
     from tidings.cli.session import open_session
-    from tidings.delivery.pause import resume, resume_channel
+    from tidings.delivery.pause import Switched, resume, resume_channel
     from tidings.errors import UsageError
 
     if campaign and channel:
@@ -38,7 +41,16 @@ def command(campaign: str | None, channel: str | None, yes: bool, environment: s
             check_channel(session.settings.definitions, store, channel)
             done = resume_channel(store, channel, actor=actor, now=now)
         else:
-            done = resume(store, campaign, actor=actor, now=now)
+            going = campaign is not None and resume_approval(store, campaign, actor=actor, now=now)
+            try:
+                done = resume(store, campaign, actor=actor, now=now)
+            except UsageError:
+                # Approved, and none of its runs has begun.
+                if not going:
+                    raise
+                done = Switched(False, (), True, 0)
+            if going and not done.changed:
+                done = replace(done, changed=True)
     what = campaign or (f"the channel {channel}" if channel else "all sending")
     click.echo(f"{what} is no longer paused." if done.changed else f"{what} was not paused.")
     if done.left:

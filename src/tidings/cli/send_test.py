@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,18 +89,19 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Send a campaign's message to addresses of your own.
+    """Send the message of a campaign, or of a step of a flow (FLOW.STEP), to addresses of your own.
 
     The message goes through the channel as a customer's would (in development: into the outbox). It is no part of any run: nothing is
     counted, its links are plain and its unsubscribe link does nothing. An address that is suppressed is refused.
     """
     from tidings.campaigns.planning import find_campaign
-    from tidings.cli.session import open_session
+    from tidings.cli.session import open_session, with_step
     from tidings.errors import UsageError
 
     if len(addresses) > _MOST:
         raise UsageError(f"{len(addresses)} addresses are no test; {_MOST} are the most")
-    with open_session(environment=environment) as session:
+    with open_session(environment=environment) as opened:
+        session = replace(opened, settings=with_step(opened.settings, name))
         campaign = find_campaign(session.settings.definitions, name)
         legs = [(address, _leg(session, campaign, address, channel)) for address in addresses]
         for address, leg in legs:

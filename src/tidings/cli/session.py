@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,13 @@ def open_session(
         if need_vocabulary:
             check_vocabulary(store, target.attributes)
         yield Session(settings, store, target.clock)
+
+
+def with_step(settings: Settings, name: str) -> Settings:
+    """Return the settings with the step of a flow that `FLOW.STEP` names among the campaigns, under that name."""
+    from tidings.campaigns.steps import with_named_step
+
+    return replace(settings, definitions=with_named_step(settings.definitions, name))
 
 
 def target_of(settings: Settings, clock: Clock) -> Target:

@@ -123,6 +123,9 @@ def make_workspace(folder: Path) -> None:
     (folder / "campaigns" / f"{EARLIER}.yaml").write_text(_EARLIER, encoding="utf-8")
     (folder / "campaigns" / f"{REMINDER}.yaml").write_text(_REMINDER, encoding="utf-8")
     _replace(folder / "campaigns" / "spring_winback.yaml", "via: ", "via: [email, sms, fax]")
+    # The demo shows two weeks in a minute, at any hour: nobody is asleep, and three messages come close together.
+    for start in ("quiet: ", "    cap: ", "account_limit: "):
+        _replace(folder / "config" / "policies.yaml", start, "")
     # Here also those without e-mail are written to.
     _drop(folder / "segments" / "lapsed_buyers.yaml", "  - email: known")
     (folder / "config" / "imports" / "customers.yaml").write_text(_CUSTOMERS, encoding="utf-8")

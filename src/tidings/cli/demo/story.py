@@ -238,7 +238,7 @@ def _remind(stage: Stage, tide: Tide) -> None:
         part.count, part.unit = sum(run_counts(session.store, run_id).values()), "messages"
     refused = dict(plan.refusals)
     stage.console.print(
-        f"  {plan.audience:,} people in the club: {part.count:,} texts, {refused.get('unsubscribed_all', 0):,} had said "
+        f"  {plan.audience:,} people in the club: {part.count:,} texts, {refused.get('stop_sms', 0):,} had said "
         f"stop, {refused.get('no_consent', 0):,} never agreed\n"
         f"  texts to people who had said stop: {stage.phones.settled()['texts after stop']:,}"
     )
