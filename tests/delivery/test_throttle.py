@@ -12,7 +12,7 @@ from support.ledger_channel import Channel, render
 from support.ledger_world import World, seed
 from support.stores import open_store
 from tidings.delivery import throttle
-from tidings.delivery.claiming import look
+from tidings.delivery.claiming import look, take
 from tidings.delivery.sender import deliver
 from tidings.delivery.terms import Terms
 from tidings.store.database import Store
@@ -59,6 +59,22 @@ def test_nothing_is_looked_for_until_a_claim_is_worth_it(
     assert look(store, world.job, after=0, limit=100).ids == ()
     now[0] += 1_000
     assert len(look(store, world.job, after=0, limit=100).ids) == 5
+
+
+def test_two_who_looked_at_the_same_tokens_claim_no_more_than_there_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = rated(store, 30, 10.0, "one"), rated(store, 30, 10.0, "two")
+    monkeypatch.setattr(store, "lease_now", lambda _connection: 1_000_000_000)
+    looked = [(world.job, look(store, world.job, after=0, limit=15).ids) for world in (one, other)]
+    assert [len(ids) for _, ids in looked] == [15, 15]
+    claimed = [
+        take(store, job, owner="test", boot_id=None, found=ids, lease_seconds=60).messages
+        for job, ids in looked
+    ]
+    assert [len(messages) for messages in claimed] == [15, 5]
+    # The rest is not lost: it waits for tokens.
+    assert look(store, other.job, after=0, limit=15).wait > 0
 
 
 def test_a_channel_of_one_a_minute_still_gets_its_turn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
