@@ -288,11 +288,11 @@ def test_a_sqlite_store_with_customers_is_copied_before_its_tables_change(
     store = make_store("sqlite")
     _one_customer(store)
     ran = []
-    pending = (migrations.Revision("0005", "Something new"),)
+    pending = (migrations.Revision("0007", "Something new"),)
     monkeypatch.setattr(migrations, "pending", lambda _: pending)
     monkeypatch.setattr(migrations, "upgrade", ran.append)
     plan = upgrading.plan_migration(_target(store.url))
-    assert plan.schema_sentences == ("bring the tables to schema 0005: something new",)
+    assert plan.schema_sentences == ("bring the tables to schema 0007: something new",)
     copy = upgrading.migrate(_target(store.url))
     assert copy is not None
     assert copy.name.endswith(".before-migrate-20270302T090000Z.sqlite")

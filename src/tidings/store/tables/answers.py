@@ -77,6 +77,12 @@ touches = sa.Table(
     number("cost", nullable=True),
     text("currency", nullable=True),
     text("dedupe_key", unique=True),
+    # Of an ad or a touch in the street: who sold it, who came when nobody is known yet, and by what they were known later.
+    text("source", nullable=True),
+    text("visitor", nullable=True, personal="hash"),
+    text("matched_by", nullable=True),
+    number("import_id", nullable=True),
+    sa.Index("ix_touches_at", "at"),
 )
 
 conversions = sa.Table(

@@ -1,0 +1,171 @@
+"""Costs of ads, products, codes and redemptions, credit, models of scores, what was expected of a run."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0006"
+down_revision = "0005"
+
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+
+def upgrade() -> None:
+    """Add the tables and columns of money."""
+    op.create_table(
+        "attributions",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("rule_hash", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("grouping", sa.Text(), nullable=False),
+        sa.Column("opens", sa.BigInteger(), nullable=False),
+        sa.Column("closes", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("result", JSON, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attributions")),
+        sa.UniqueConstraint(
+            "rule_hash",
+            "model",
+            "grouping",
+            "opens",
+            "closes",
+            "made_at",
+            name=op.f("uq_attributions_rule_hash_model_grouping_opens_closes_made_at"),
+        ),
+    )
+    op.create_table(
+        "products",
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=True),
+        sa.Column("price", sa.BigInteger(), nullable=True),
+        sa.Column("cost", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("picture", sa.Text(), nullable=True),
+        sa.Column("stock", sa.BigInteger(), nullable=True),
+        sa.Column("stock_at", sa.BigInteger(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("item", name=op.f("pk_products")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "score_models",
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("score", sa.Text(), nullable=False),
+        sa.Column("trained_at", sa.BigInteger(), nullable=False),
+        sa.Column("cut_off", sa.BigInteger(), nullable=False),
+        sa.Column("model", JSON, nullable=False),
+        sa.Column("quality", JSON, nullable=False),
+        sa.Column("applied", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_score_models")),
+    )
+    op.create_table(
+        "costs",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("mapping", sa.Text(), nullable=False),
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("medium", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=True),
+        sa.Column("campaign", sa.Text(), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("clicks", sa.BigInteger(), nullable=True),
+        sa.Column("impressions", sa.BigInteger(), nullable=True),
+        sa.Column("import_id", KEY, nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name=op.f("fk_costs_import_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_costs")),
+        sa.UniqueConstraint("import_id", "line", name=op.f("uq_costs_import_id_line")),
+    )
+    op.create_index("ix_costs_replace", "costs", ["source", "day"], unique=False)
+    op.create_table(
+        "expectations",
+        sa.Column("run_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("metric", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_expectations_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "metric", name=op.f("pk_expectations")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "codes",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("pool", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("customer_id", KEY, nullable=True),
+        sa.Column("message_id", KEY, nullable=True),
+        sa.Column("reserved_at", sa.BigInteger(), nullable=True),
+        sa.Column("ends_at", sa.BigInteger(), nullable=True),
+        sa.Column("added_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("state IN ('free', 'reserved', 'withdrawn')", name=op.f("ck_codes_state")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_codes_customer_id")),
+        sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_codes_message_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_codes")),
+        sa.UniqueConstraint("code", name=op.f("uq_codes_code")),
+    )
+    op.create_index(op.f("ix_codes_customer_id"), "codes", ["customer_id"], unique=False)
+    op.create_index(
+        "ix_codes_free",
+        "codes",
+        ["pool", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'free'"),
+        postgresql_where=sa.text("state = 'free'"),
+    )
+    op.create_index(
+        "uq_codes_message",
+        "codes",
+        ["message_id"],
+        unique=True,
+        sqlite_where=sa.text("message_id IS NOT NULL"),
+        postgresql_where=sa.text("message_id IS NOT NULL"),
+    )
+    op.create_table(
+        "offers_given",
+        sa.Column("message_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("offer", sa.Text(), nullable=False),
+        sa.Column("customer_id", KEY, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_offers_given_customer_id")),
+        sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_offers_given_message_id")),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_offers_given")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_offers_given", "offers_given", ["customer_id", "offer", "at"], unique=False)
+    op.create_table(
+        "redemptions",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("offer", sa.Text(), nullable=True),
+        sa.Column("customer_id", KEY, nullable=True),
+        sa.Column("event_id", KEY, nullable=True),
+        sa.Column("message_id", KEY, nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("discount", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("judged", sa.Text(), nullable=False),
+        sa.Column("dedupe_key", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "judged IN ('good', 'unknown', 'ended', 'again', 'other_customer', 'withdrawn')",
+            name=op.f("ck_redemptions_judged"),
+        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_redemptions_customer_id")),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_redemptions_event_id")),
+        sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_redemptions_message_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_redemptions")),
+        sa.UniqueConstraint("dedupe_key", name=op.f("uq_redemptions_dedupe_key")),
+    )
+    op.create_index(op.f("ix_redemptions_customer_id"), "redemptions", ["customer_id"], unique=False)
+    op.add_column("touches", sa.Column("source", sa.Text(), nullable=True))
+    op.add_column("touches", sa.Column("visitor", sa.Text(), nullable=True))
+    op.add_column("touches", sa.Column("matched_by", sa.Text(), nullable=True))
+    op.add_column("touches", sa.Column("import_id", sa.BigInteger(), nullable=True))
+    op.create_index("ix_touches_at", "touches", ["at"], unique=False)
