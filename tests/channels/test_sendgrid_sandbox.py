@@ -201,7 +201,7 @@ def test_the_command_plays_until_it_is_stopped_and_prints_what_a_channel_needs()
             facts = json.loads("".join(lines))
             adapter = SendGridAdapter(CHANNEL, values(facts["base_url"], api_key=facts["api_key"]))
             assert adapter.connect().submit(personal(1, recipient="x@bad.example")).kind == Kind.ACCEPTED
-            with urllib.request.urlopen(facts["messages"], timeout=5) as reply:
+            with urllib.request.urlopen(facts["messages"], timeout=60) as reply:
                 [message] = json.loads(reply.read())
             assert (message["recipient"], message["fate"]) == ("x@bad.example", "bounce")
             process.send_signal(signal.SIGINT)

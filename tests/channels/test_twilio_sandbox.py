@@ -34,7 +34,7 @@ def call(
     login = b64encode(f"{ACCOUNT}:{token}".encode()).decode()
     request = urllib.request.Request(sandbox.url + path, body, {"Authorization": f"Basic {login}"})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer)
     except HTTPError as error:
         with error:

@@ -323,16 +323,18 @@ def test_caps_hold_over_campaigns_and_workers_and_nobody_gets_less(
 ) -> None:
     got: dict[str, list[date]] = defaultdict(list)
     guard = threading.Lock()
+    # What fails gives its place back. Of many messages more than a few that fail would pause the run, as they should.
+    spoiled = 0.1 if customers < 100 else 0.02
 
     def answer(letter: Letter, _copies: int) -> Answer:
-        if random.random() < 0.1:
+        if random.random() < spoiled:
             return Answer("rejected", "message", "554 not this one")
         with guard:
             got[letter.recipient].append(clock.now().date())
         return Answer("accepted")
 
     def some(message: object) -> object:
-        return Refusal("render_error", "name") if random.random() < 0.1 else render(message)
+        return Refusal("render_error", "name") if random.random() < spoiled else render(message)
 
     # How many campaigns are due on each day.
     days = [3, 2, 0, 2, 1, 0, 0, 1, 1, 0]

@@ -194,9 +194,9 @@ def test_who_is_not_reached_by_mail_gets_a_text_and_then_a_fax(world: World) -> 
         until(lambda: world.states().get((REFUSED, "sms")) == "delivered", 60)
         assert world.states()[RETURNED, "email"] == "accepted"
         forged = signed(f"{world.public}/h/sms?r=abc123-1", {"AccountSid": ACCOUNT}, token="another")
-        refused = httpx.post(forged.url, content=forged.body, headers=dict(forged.headers))
+        refused = httpx.post(forged.url, content=forged.body, headers=dict(forged.headers), timeout=60)
         assert refused.status_code == 403
-        assert httpx.post(f"{world.public}/h/nothing").status_code == 404
+        assert httpx.post(f"{world.public}/h/nothing", timeout=60).status_code == 404
         world.bounce(RETURNED)
         # The text is not delivered, as the provider calls back; the fax arrives, as the machine wrote down.
         until(lambda: world.states().get((RETURNED, "fax")) == "delivered", 120)
@@ -271,7 +271,7 @@ def test_what_was_answered_survives_the_death_of_everything_before_it_was_stored
     call = signed(url, fields)
     with serving(world.root, "--web-only", "--port", str(world.port), **world.variables) as (process, _, _):
         for _ in range(3):
-            assert httpx.post(url, content=call.body, headers=dict(call.headers)).status_code == 204
+            assert httpx.post(url, content=call.body, headers=dict(call.headers), timeout=60).status_code == 204
         children = children_of(process.pid)
         for one in (process.pid, *children):
             os.kill(one, signal.SIGKILL)

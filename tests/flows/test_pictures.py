@@ -80,7 +80,7 @@ def web(root, lazy, clock, tmp_path):
         title="Shop",
         picture_of=Pictures(root, lazy, clock),
     )
-    with served(app) as address, httpx.Client(base_url=address) as client:
+    with served(app) as address, httpx.Client(base_url=address, timeout=60) as client:
         yield client
 
 

@@ -102,7 +102,7 @@ def test_the_worker_brings_what_came_in_into_the_store(workspace, production) ->
         connection.execute(sa.update(sending.runs).values(state="finished"))
     key, entry = new_api_key("shop")
     with serving(workspace, **variables, TIDINGS_API_KEYS=entry) as (process, address, lines):
-        with httpx.Client(base_url=address) as web:
+        with httpx.Client(base_url=address, timeout=60) as web:
             assert web.post(f"/u/{mint(RING, 'unsubscribe', message)}", data=ONE_CLICK).status_code == 200
             sent = web.post(
                 "/v1/events",
@@ -179,7 +179,7 @@ def test_killing_the_supervisor_leaves_no_process_and_no_lock(workspace) -> None
         process.wait()
         until(lambda: not any(alive(child) for child in children), 8)
     with serving(workspace) as (process, address, _):
-        assert httpx.get(f"{address}/livez").status_code == 200
+        assert httpx.get(f"{address}/livez", timeout=60).status_code == 200
 
 
 def test_ctrl_c_stops_both_without_a_traceback(workspace) -> None:
@@ -215,9 +215,9 @@ def test_the_tracker_alone_prints_its_address_and_goes_with_its_parent(workspace
         [sys.executable, "-c", code, str(workspace)], env=CLEAN, stdout=subprocess.PIPE, text=True
     )
     address, pid = parent.stdout.readline().split()
-    assert httpx.get(f"{address}/livez").json() == {"live": True}
+    assert httpx.get(f"{address}/livez", timeout=60).json() == {"live": True}
     ring = KeyRing.load(workspace / ".tidings", variables={})
-    assert httpx.get(f"{address}/u/{mint(ring, 'unsubscribe', 1)}").status_code == 200
+    assert httpx.get(f"{address}/u/{mint(ring, 'unsubscribe', 1)}", timeout=60).status_code == 200
     parent.kill()
     parent.wait()
     parent.stdout.close()
@@ -237,12 +237,12 @@ def test_a_local_tracker_listens_on_the_port_that_it_is_given(workspace) -> None
         port = probe.getsockname()[1]
     with local_tracker(workspace, port=port) as tracker:
         assert tracker.address == f"http://127.0.0.1:{port}"
-        assert httpx.get(f"{tracker.address}/livez").json() == {"live": True}
+        assert httpx.get(f"{tracker.address}/livez", timeout=60).json() == {"live": True}
 
 
 def test_answers_do_not_wait_for_one_another_on_the_wire(workspace) -> None:
     """Without TCP_NODELAY each answer takes 40 ms, because head and body travel apart."""
-    with local_tracker(workspace) as tracker, httpx.Client(base_url=tracker.address) as web:
+    with local_tracker(workspace) as tracker, httpx.Client(base_url=tracker.address, timeout=60) as web:
         web.get("/livez")
         begun = time.monotonic()
         for _ in range(50):

@@ -58,7 +58,7 @@ ROWS = [
     Shown("11", "a million enrolments at one step, an idle tick, beside a per-person interpreter", "python benchmarks/bench_flows.py", bench_figures_of("step", 3)),
     Shown("11", "planning for an audience of a million", "python benchmarks/bench_planning.py", bench_figures_of("planning", 1)),
     Shown("12", "bad input: located or one clear sentence", f"{PYTEST} tests/definitions/test_flow_files.py tests/definitions/test_rules_of_sending.py tests/definitions/test_twelve_definitions.py", passed),
-    Shown("month", "a week with a DST change under both clocks gives the same ledger", f"{ALONE} tests/flows/test_clock_month.py", passed),
+    Shown("month", "a week with a DST change under both clocks gives the same ledger", f"{PYTEST} tests/flows/test_clock_month.py", passed),
     Shown("month", "the same over a whole month", "python -m pytest -q -m nightly --timeout 3600 tests/flows/test_clock_month.py", passed),
     Shown("all", "the whole suite", "make test", suite_figures),
 ]  # fmt: skip

@@ -38,7 +38,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(condition, seconds=30.0):
+def until(condition, seconds=90.0):
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
