@@ -90,7 +90,7 @@ def test_a_sender_that_marks_after_the_batch_is_found_guilty(store: Store, tmp_p
     with running_sink(tmp_path) as sink:
         findings = Harness(store, world, sink, "mark_after_batch", seed=2).storm(6)
     assert not findings.kept_its_word
-    assert len(findings.sent_twice) > 50
+    assert findings.sent_twice
     assert findings.worst >= 2
     print(f"\n{store.dialect}: found guilty, marks after the batch: {findings}")
 
@@ -100,7 +100,7 @@ def test_a_sender_that_moves_its_cursor_when_it_fetches_is_found_guilty(store: S
     with running_sink(tmp_path) as sink:
         findings = Harness(store, world, sink, "cursor_at_fetch", seed=2).storm(6)
     assert not findings.kept_its_word
-    assert len(findings.lost) > 50
+    assert findings.lost
     print(f"\n{store.dialect}: found guilty, moves its cursor when it fetches: {findings}")
 
 

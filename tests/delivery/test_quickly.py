@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -201,10 +202,63 @@ def test_a_mark_on_a_database_that_was_locked_for_a_moment_asks_the_gate_on_its_
     assert asked == [[messages[0].message_id], [messages[1].message_id]]
 
 
-@pytest.mark.parametrize("statement", [quickly._STARTED, quickly._ACCEPTED])
+def test_each_message_of_a_group_with_gaps_and_out_of_order_keeps_its_own_mark(
+    sqlite: Store, clock: FixedClock, asked: list[list[int]]
+) -> None:
+    world = seed(sqlite, 40)
+    marker, messages = _claimed(sqlite, world)
+    # Runs of three, one, and more than one statement takes; 4 and 6 lie between them and are not ours to mark yet.
+    group = [messages[one - 1] for one in (5, 3, 1, 2, *range(40, 6, -1))]
+    assert marker.write(group, []) == {one.message_id: Word.GO for one in group}
+    found = {row.customer_id: (row.state, row.attempt) for row in message_rows(sqlite, world.run_id)}
+    assert {one: mark for one, mark in found.items() if mark != ("started", 1)} == dict.fromkeys(
+        (4, 6), ("claimed", 0)
+    )
+    marker.write([], _accepted(world, group, clock))
+    marker.close()
+    assert asked == []
+    rows = {row.customer_id: row for row in message_rows(sqlite, world.run_id)}
+    assert {rows[one].provider_ref for one in (4, 6)} == {None}
+    assert {rows[one].state for one in (4, 6)} == {"claimed"}
+    for one in group:
+        row = rows[one.customer_id]
+        assert (row.state, row.provider_ref) == ("accepted", f"Q{one.message_id}")
+    assert marker.counts["accepted"] == 38
+    assert len(marker.fences) == 1
+
+
+def test_a_mark_made_twice_is_one_attempt(sqlite: Store, clock: FixedClock, asked: list[list[int]]) -> None:
+    world = seed(sqlite, 2)
+    marker, messages = _claimed(sqlite, world)
+    for _ in range(2):
+        assert marker.write(messages, []) == {one.message_id: Word.GO for one in messages}
+    marker.close()
+    # The quick mark found nothing to do the second time, so the whole gate was asked.
+    assert asked == [[one.message_id for one in messages]]
+    assert [row.attempt for row in message_rows(sqlite, world.run_id)] == [1, 1]
+
+
+def test_a_group_of_which_one_message_was_taken_over_marks_the_others_alone(
+    sqlite: Store, clock: FixedClock
+) -> None:
+    world = seed(sqlite, 3)
+    marker, messages = _claimed(sqlite, world)
+    with sqlite.durable("test") as connection:
+        connection.execute(
+            sa.update(sending.messages).where(sending.messages.c.customer_id == 2).values(state="in_doubt")
+        )
+    words = marker.write(messages, [])
+    assert words == {one.message_id: Word.LOST if one.customer_id == 2 else Word.GO for one in messages}
+    marker.write([], _accepted(world, [messages[0], messages[2]], clock))
+    marker.close()
+    assert states(sqlite, world.run_id) == {1: "accepted", 2: "in_doubt", 3: "accepted"}
+
+
+@pytest.mark.parametrize("statement", [quickly._STARTED, quickly._accepted(1), quickly._accepted(8)])
 def test_a_mark_needs_no_table_of_its_own(sqlite: Store, statement: str) -> None:
+    values = (1,) * max(int(number) for number in re.findall(r"\?(\d+)", statement))
     with sqlite.read() as connection:
-        program = connection.exec_driver_sql(f"EXPLAIN {statement}", (1,) * statement.count("?"))
+        program = connection.exec_driver_sql(f"EXPLAIN {statement}", values)
         codes = [row[1] for row in program]
     assert "IdxInsert" in codes
     # SQLite fills one for a list of more than two values, also for one in a CHECK or a computed column.

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from tidings.clock import to_micros
 from tidings.customers.knowing import listed, one_of
-from tidings.customers.permission import address_columns
 from tidings.customers.zones import area_column
 from tidings.delivery import budget, caps, gate, throttle
+from tidings.delivery.asking import Asking, among, given, is_span
 from tidings.delivery.hours import Hour, hours_of
 from tidings.delivery.work import Claimed, Job
 from tidings.errors import UsageError
@@ -65,10 +65,11 @@ class Found:
     wait: float = 0.0
 
 
-def look(store: Store, job: Job, *, after: int, limit: int) -> Found:
+def look(store: Store, job: Job, *, after: int, limit: int, asking: Asking | None = None) -> Found:
     """Find up to `limit` messages that are due with ids above `after`, without the write lock.
 
     A big run is looked through more often than there is something to claim, and nobody must wait for that.
+    `asking` is that of the job, for those who look more than once.
     """
     now = to_micros(store.clock.now())
     with store.read() as connection:
@@ -79,13 +80,7 @@ def look(store: Store, job: Job, *, after: int, limit: int) -> Found:
         if job.terms.rate:
             tokens, wait = throttle.look(store, connection, job.channel, job.terms.rate)
             limit = min(limit, max(tokens, 1))
-        statement = (
-            sa.select(_messages.c.id)
-            .where(_messages.c.run_id == job.run_id, _messages.c.id > after, *_due(job, now))
-            .order_by(_messages.c.id)
-            .limit(limit)
-        )
-        ids = tuple(connection.execute(statement).scalars())
+        ids = (asking or Asking(job)).due(connection, after=after, now=now, limit=limit)
         return Found(wait=wait) if ids and wait else Found(ids)
 
 
@@ -98,12 +93,12 @@ def take(
     found: Sequence[int],
     lease_seconds: float,
     durable: Durable | None = None,
-    asking: sa.Select[Any] | None = None,
+    asking: Asking | None = None,
 ) -> Taken:
     """Claim those of the messages found that are still due; those that the gate refuses or puts off are settled here.
 
     The whole is one durable transaction: after a kill either the claim stands or nothing happened. `durable` begins
-    it, `store.durable` when left out. `asking` is `rows_statement` of the job, for those who claim more than once.
+    it, `store.durable` when left out. `asking` is that of the job, for those who claim more than once.
     """
     now = to_micros(store.clock.now())
     hours = _hours(store, job, found, now) if job.terms.window else None
@@ -115,8 +110,7 @@ def take(
             return Taken(held=held)
         store.note_time(connection, store.clock.now())
         dialect = connection.dialect.name
-        statement = rows_statement(job, dialect) if asking is None else asking
-        rows = connection.execute(statement, {**listed(dialect, found), "now": now}).all()
+        rows = (asking or Asking(job)).candidates(connection, found, now)
         judged = gate.judge(store, connection, job, rows, now, hours)
         mine, refused_count = judged.go, judged.refusals
         _settle(connection, job, judged, now)
@@ -135,13 +129,15 @@ def take(
             )
             .returning(sending.claims.c.id)
         ).scalar_one()
-        connection.execute(_claim(dialect), {**listed(dialect, [row[1] for row in mine]), "fence": fence})
+        ids = [row[1] for row in mine]
+        claim = _claim(dialect, spanned=is_span(ids))
+        connection.execute(claim, {**given(dialect, ids), "fence": fence})
         values = job.variables(connection, mine) if job.variables else {}
         if job.variables:
             # A template that names nothing needs nothing kept.
             _write_variables(connection, [(row[1], own) for row in mine if (own := values.get(row[1]))])
     channel, closes = job.channel, judged.closes
-    # In the order of rows_statement.
+    # In the order of Candidate.
     taken = tuple(
         [
             Claimed(
@@ -183,24 +179,22 @@ def why_held(connection: sa.Connection, run_id: int, channel: str = "") -> str:
 
     Raises UsageError for no such run.
     """
-    identity, runs = keeping.identity, sending.runs
-    whole = connection.execute(sa.select(identity.c.paused, identity.c.pause_reason)).first()
-    if whole is not None and whole.paused:
-        return f"all sending is paused{_because(whole.pause_reason)}"
-    run = connection.execute(sa.select(runs.c.state, runs.c.pause_reason).where(runs.c.id == run_id)).first()
-    if run is None:
+    row = connection.execute(_HELD, {"run_id": run_id, "channel": channel}).first()
+    if row is None:
         raise UsageError(f"there is no run {run_id} in the store")
-    if run.state == "paused":
-        return f"the run is paused{_because(run.pause_reason)}"
-    if run.state == "sending":
-        pauses = sending.channel_pauses
-        reason = connection.execute(sa.select(pauses.c.reason).where(pauses.c.channel == channel)).scalar()
-        return "" if reason is None else f"the channel {channel} is paused{_because(reason)}"
+    if row.all_paused:
+        return f"all sending is paused{_because(row.why_all)}"
+    if row.state == "paused":
+        return f"the run is paused{_because(row.why_run)}"
+    if row.state == "sending":
+        return (
+            "" if row.why_channel is None else f"the channel {channel} is paused{_because(row.why_channel)}"
+        )
     return {
         "enrolling": "the run is not completely enrolled yet",
         "finished": "the run is finished",
         "cancelled": "the run was cancelled",
-    }[run.state]
+    }[row.state]
 
 
 def refuse(connection: sa.Connection, job: Job, refused: Mapping[str, Sequence[int]], now: int) -> None:
@@ -278,6 +272,21 @@ def _because(reason: str | None) -> str:
 
 
 _messages = sending.messages
+# Everything that may hold a run back, in one row.
+_HELD = (
+    sa.select(
+        keeping.identity.c.paused.label("all_paused"),
+        keeping.identity.c.pause_reason.label("why_all"),
+        sending.runs.c.state,
+        sending.runs.c.pause_reason.label("why_run"),
+        sa.select(sending.channel_pauses.c.reason)
+        .where(sending.channel_pauses.c.channel == sa.bindparam("channel", type_=sa.Text))
+        .scalar_subquery()
+        .label("why_channel"),
+    )
+    .select_from(sending.runs.outerjoin(keeping.identity, sa.true()))
+    .where(sending.runs.c.id == sa.bindparam("run_id", type_=sa.BigInteger))
+)
 _ids: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
 _REFUSE = (
     sa.update(_messages)
@@ -292,15 +301,6 @@ _REFUSE = (
 )
 
 
-def _due(job: Job, now: int) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        _messages.c.channel == job.channel,
-        _messages.c.state.in_(["planned", "deferred"]),
-        _messages.c.due_at <= now,
-        *job.mine(),
-    )
-
-
 @cache
 def _put_off(dialect: str) -> sa.Update:
     until: sa.BindParameter[int] = sa.bindparam("until", type_=sa.BigInteger)
@@ -313,49 +313,11 @@ def _put_off(dialect: str) -> sa.Update:
 
 
 @cache
-def _claim(dialect: str) -> sa.Update:
+def _claim(dialect: str, *, spanned: bool) -> sa.Update:
     return (
         sa.update(_messages)
-        .where(one_of(_messages.c.id, dialect))
+        .where(among(dialect, spanned=spanned))
         .values(state="claimed", claim_id=sa.bindparam("fence"))
-    )
-
-
-def rows_statement(job: Job, dialect: str) -> sa.Select[Any]:
-    """Select those of the messages found that are still due, in order, each with what the gate says of it.
-
-    On PostgreSQL they are locked, passing over those that another sender is looking at.
-    """
-    customers = people.customers
-    address, _ = address_columns(job.kind)
-    now: sa.BindParameter[int] = sa.bindparam("now", type_=sa.BigInteger)
-    return (
-        sa.select(
-            gate.verdict(job, now, claiming=True),
-            _messages.c.id,
-            _messages.c.customer_id,
-            _messages.c.variant,
-            _messages.c.step,
-            _messages.c.attempt,
-            _messages.c.version,
-            customers.c.key,
-            customers.c.locale,
-            address,
-            _messages.c.enrolment_id,
-            _messages.c.due_at,
-            _messages.c.expires_at,
-            *([area_column().label("area")] if job.terms.window else []),
-        )
-        .select_from(_messages.join(customers, customers.c.id == _messages.c.customer_id))
-        .where(
-            one_of(_messages.c.id, dialect),
-            _messages.c.channel == job.channel,
-            _messages.c.state.in_(["planned", "deferred"]),
-            _messages.c.due_at <= now,
-            *job.mine(),
-        )
-        .order_by(_messages.c.id)
-        .with_for_update(skip_locked=True, of=_messages)
     )
 
 

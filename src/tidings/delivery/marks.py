@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from tidings.clock import to_micros
 from tidings.delivery import outcomes
-from tidings.delivery.claiming import Lease, Taken, renew, take
+from tidings.delivery.asking import Asking
+from tidings.delivery.claiming import Found, Lease, Taken, look, renew, take
 from tidings.delivery.outcomes import Ended
 from tidings.delivery.patience import persist
 from tidings.delivery.quickly import Quickly, Written
@@ -64,7 +65,10 @@ class Marker:
         self._patience = patience_seconds
         self._keep_refs = keep_refs
         self._start_mark = StartMark(job)
-        self._quickly = Quickly(store, job, self._start_mark) if store.dialect == "sqlite" else None
+        self._asking = Asking(job)
+        self._quickly = (
+            Quickly(store, job, self._start_mark, self._asking) if store.dialect == "sqlite" else None
+        )
         self._guard = threading.Lock()
         self._leases: dict[int, Lease] = {}
         self._left: dict[int, int] = {}
@@ -72,6 +76,10 @@ class Marker:
         self.counts: Counter[str] = Counter()
         self.failure: Exception | None = None
         self.held = ""
+
+    def look(self, *, after: int, limit: int) -> Found:
+        """Find what is due, see `claiming.look`."""
+        return look(self._store, self._job, after=after, limit=limit, asking=self._asking)
 
     def take(self, found: Sequence[int], *, owner: str, boot_id: str | None) -> Taken:
         """Claim those of the messages found that are still due, see `claiming.take`; `hold` what it brought."""
@@ -83,6 +91,7 @@ class Marker:
                 boot_id=boot_id,
                 found=found,
                 lease_seconds=self._lease_seconds,
+                asking=self._asking,
             )
         return self._quickly.take(found, owner=owner, boot_id=boot_id, lease_seconds=self._lease_seconds)
 

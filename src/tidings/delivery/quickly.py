@@ -7,15 +7,17 @@ anything, which SQLite tells; only then the mark asks for no more than that the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from tidings.clock import to_micros
-from tidings.delivery.claiming import Lease, Taken, renew, rows_statement, take
+from tidings.delivery.asking import Asking
+from tidings.delivery.claiming import Lease, Taken, renew, take
 from tidings.delivery.outcomes import Ended
 from tidings.delivery.patience import PASSING
 from tidings.delivery.starting import StartMark, Word
@@ -25,20 +27,31 @@ from tidings.store.database import Store
 from tidings.store.quick import QuickWriter
 
 SQLITE = sqlite.dialect(paramstyle="qmark")
-# One message each, found by its key: a list of them, or a row of values for each, makes SQLite fill a table of its own
-# first, and between all that else is done for a message that costs more than the marks themselves.
+# Messages of a group mostly have ids one after another, and then one statement finds them by their key from the first
+# to the last. A list of ids, or a row of values for each, makes SQLite fill a table of its own first, and between all
+# that else is done for a message that costs more than the marks themselves.
 _STARTED = (
-    "UPDATE messages SET state = 'started', started_at = ?, attempt = attempt + 1 "
-    "WHERE id = ? AND claim_id = ? AND state = 'claimed' AND (expires_at IS NULL OR expires_at > ?)"
+    "UPDATE messages SET state = 'started', started_at = ?1, attempt = attempt + 1 "
+    "WHERE id BETWEEN ?2 AND ?3 AND claim_id = ?4 AND state = 'claimed' AND (expires_at IS NULL OR expires_at > ?1)"
 )
-_ACCEPTED = (
-    "UPDATE messages SET state = 'accepted', accepted_at = ?, provider_ref = ? "
-    "WHERE id = ? AND claim_id = ? AND (state = 'started' OR state = 'in_doubt')"
-)
+# So many at most are accepted by one statement: each number of them is a text of its own, which the driver keeps.
+_TOGETHER = 16
 _DONE = (
     "UPDATE claims SET state = 'done' WHERE id = ?1 AND state = 'open' AND NOT EXISTS "
     "(SELECT 1 FROM messages WHERE claim_id = ?1 AND state IN ('claimed', 'started'))"
 )
+
+
+@cache
+def _accepted(size: int) -> str:
+    """Return the statement for `size` messages with ids one after another; the references stand behind the fence."""
+    refs = "?5"
+    if size > 1:
+        refs = f"CASE id - ?2 {' '.join(f'WHEN {place} THEN ?{place + 5}' for place in range(size))} END"
+    return (
+        f"UPDATE messages SET state = 'accepted', accepted_at = ?1, provider_ref = {refs} "
+        "WHERE id BETWEEN ?2 AND ?3 AND claim_id = ?4 AND (state = 'started' OR state = 'in_doubt')"
+    )
 
 
 class _OtherwiseError(Exception):
@@ -58,13 +71,12 @@ class Written:
 class Quickly:
     """All writing of one sender to a SQLite store; used by one thread at a time."""
 
-    def __init__(self, store: Store, job: Job, start_mark: StartMark) -> None:
+    def __init__(self, store: Store, job: Job, start_mark: StartMark, asking: Asking) -> None:
         self._store = store
         self._job = job
         self._start_mark = start_mark
+        self._asking = asking
         self._writer: QuickWriter | None = None
-        # Putting it together costs as much as it costs to ask it for some hundred messages.
-        self._asking = rows_statement(job, "sqlite")
         # The state of the file in which the messages of a claim passed the gate.
         self._gated: dict[int, int] = {}
 
@@ -109,12 +121,13 @@ class Quickly:
         `left` is how many messages of each claim are not settled. None where the group is another, or the database
         is away for a moment: then nothing was written.
         """
-        settled: dict[int, int] = {}
+        told: dict[int, dict[int, str | None]] = {}
         for one in ended:
             if one.kind != "accepted":
                 return None
-            fence = one.message.claim_id
-            settled[fence] = settled.get(fence, 0) + 1
+            message = one.message
+            told.setdefault(message.claim_id, {})[message.message_id] = one.provider_ref
+        settled = {fence: len(refs) for fence, refs in told.items()}
         asked: dict[int, list[int]] = {}
         for message in waiting:
             asked.setdefault(message.claim_id, []).append(message.message_id)
@@ -126,19 +139,15 @@ class Quickly:
                 now = to_micros(self._store.clock.now())
                 if self._job.terms.timed and any(one.closes and one.closes <= now for one in waiting):
                     raise _OtherwiseError
-                if ended:
-                    accepted = driver.executemany(
-                        _ACCEPTED,
-                        [
-                            (now, one.provider_ref, one.message.message_id, one.message.claim_id)
-                            for one in ended
-                        ],
-                    ).rowcount
+                for fence, refs in told.items():
+                    for span in _spans(refs, _TOGETHER):
+                        values = (now, span[0], span[-1], fence, *[refs[one] for one in span])
+                        accepted += driver.execute(_accepted(len(span)), values).rowcount
                 for fence, ids in asked.items():
                     if self._gated.get(fence) == writer.version:
-                        started = driver.executemany(
-                            _STARTED, [(now, one, fence, now) for one in ids]
-                        ).rowcount
+                        started = 0
+                        for span in _spans(ids, len(ids)):
+                            started += driver.execute(_STARTED, (now, span[0], span[-1], fence)).rowcount
                     else:
                         text, values = self._start_mark.prepared(SQLITE, fence, ids, now)
                         started = len(driver.execute(text, values).fetchall())
@@ -167,3 +176,17 @@ class Quickly:
             self._writer = self._store.quick_writer()
             assert self._writer is not None
         return self._writer
+
+
+def _spans(ids: Collection[int], most: int) -> list[list[int]]:
+    """Cut ids into runs, each in order and without a gap, of at most `most`."""
+    ordered = sorted(ids)
+    if len(ordered) <= most and ordered[-1] - ordered[0] == len(ordered) - 1:
+        return [ordered]
+    spans = [[ordered[0]]]
+    for one in ordered[1:]:
+        if one == spans[-1][-1] + 1 and len(spans[-1]) < most:
+            spans[-1].append(one)
+        else:
+            spans.append([one])
+    return spans

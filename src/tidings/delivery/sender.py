@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from tidings.clock import Clock, from_micros, to_micros
 from tidings.delivery import gate
-from tidings.delivery.claiming import PENDING, Found, Taken, look
+from tidings.delivery.claiming import PENDING, Found, Taken
 from tidings.delivery.garbage import heap_set_aside
 from tidings.delivery.handing import Hands
 from tidings.delivery.making import Render, RenderMany
@@ -27,6 +27,7 @@ from tidings.delivery.ownership import own_name
 from tidings.delivery.patience import persist, wait_for_drain
 from tidings.delivery.pause import pause_channel, pause_run
 from tidings.delivery.recovery import Recovered, recover
+from tidings.delivery.resting import SHORT, Resting, next_in
 from tidings.delivery.work import Delivered, Job
 from tidings.store.boot import boot_id
 from tidings.store.database import Store
@@ -178,6 +179,7 @@ class _Sender:
         self._before: tuple[int, int] | None = None
         self._refused = 0
         self._undecided = False
+        self._rest = Resting()
 
     def feed(self, hands: Hands, marker: Marker) -> str:
         """Claim until nothing is left that can be sent now; return why it ended early, empty when it did not."""
@@ -190,11 +192,15 @@ class _Sender:
             if hands.stopping or marker.failure is not None:
                 return ""
             in_flight = bool(marker.fences)
-            if hands.queued > self.batch // 5 or (in_flight and time.monotonic() < rest_until):
+            queued, enough = hands.queued, self.batch // 5
+            if queued > enough:
+                self._idle(marker, self._rest.until_few(queued, enough))
+                continue
+            if in_flight and time.monotonic() < rest_until:
                 self._idle(marker)
                 continue
             began = time.monotonic()
-            found = hands.between(partial(persist, partial(self._look, after), self.patience))
+            found = hands.between(partial(persist, partial(self._look, after, marker), self.patience))
             if found.held:
                 hands.stop()
                 return found.held
@@ -217,8 +223,8 @@ class _Sender:
             elif not self._wait_for_more(marker):
                 return ""
 
-    def _look(self, after: int) -> Found:
-        return look(self.store, self.job, after=after, limit=self.batch)
+    def _look(self, after: int, marker: Marker) -> Found:
+        return marker.look(after=after, limit=self.batch)
 
     def _claim(self, found: Found, hands: Hands, marker: Marker) -> str:
         """Claim what was found and queue it; return why nothing may go out now, empty when it may."""
@@ -245,9 +251,8 @@ class _Sender:
             self.patience,
         )
 
-    def _idle(self, marker: Marker) -> None:
-        # Short enough that the queue never runs dry, long enough to leave the processor to the connections.
-        self.stop.wait(0.02)
+    def _idle(self, marker: Marker, seconds: float = SHORT) -> None:
+        self.stop.wait(seconds)
         self.tell(marker)
 
     def _wait_for_more(self, marker: Marker) -> bool:
@@ -261,7 +266,7 @@ class _Sender:
             self._undecided = False
             self.clock.sleep(gate.MOMENT / 1e6)
             return True
-        seconds = persist(self._next_in, self.patience)
+        seconds = persist(partial(next_in, self.store, self.job, self.clock), self.patience)
         if seconds is None or self.wait_left <= 0 or seconds > self.wait_left:
             return False
         pause = min(max(seconds, 0.05), 1.0)
@@ -269,30 +274,6 @@ class _Sender:
         # The injected clock waits, so that a simulated one moves on; the stop event is looked at every second.
         self.clock.sleep(pause)
         return True
-
-    def _next_in(self) -> float | None:
-        """Return the seconds until something of this channel may become sendable, or None."""
-        messages, claims = sending.messages, sending.claims
-        with self.store.read() as connection:
-            due = connection.execute(
-                sa.select(sa.func.min(messages.c.due_at)).where(
-                    messages.c.run_id == self.job.run_id,
-                    messages.c.channel == self.job.channel,
-                    messages.c.state.in_(["planned", "deferred"]),
-                    *self.job.mine(),
-                )
-            ).scalar_one()
-            lease_end = connection.execute(
-                sa.select(sa.func.min(claims.c.leased_until)).where(
-                    claims.c.run_id == self.job.run_id, claims.c.state == "open"
-                )
-            ).scalar_one()
-            waits = []
-            if due is not None:
-                waits.append((due - to_micros(self.clock.now())) / 1e6)
-            if lease_end is not None:
-                waits.append((lease_end - self.store.lease_now(connection)) / 1e6)
-        return min(waits, default=None)
 
     def tell(self, marker: Marker, *, force: bool = False) -> None:
         """Call the progress callback, at most four times a second."""
@@ -315,15 +296,23 @@ class _Sender:
 
 def run_counts(store: Store, run_id: int, channel: str | None = None, *, first: int = 0) -> dict[str, int]:
     """Return the messages of a run (by one channel, from the id `first` on) by state, every state named."""
+    with store.read() as connection:
+        return _by_state(connection, run_id, channel, first)[0]
+
+
+def _by_state(
+    connection: sa.Connection, run_id: int, channel: str | None, first: int
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many messages there are by state, every state named, and when the first of each state is due."""
     messages = sending.messages
-    statement = sa.select(messages.c.state, sa.func.count()).where(
+    statement = sa.select(messages.c.state, sa.func.count(), sa.func.min(messages.c.due_at)).where(
         messages.c.run_id == run_id, messages.c.id >= first
     )
     if channel is not None:
         statement = statement.where(messages.c.channel == channel)
-    with store.read() as connection:
-        rows = connection.execute(statement.group_by(messages.c.state)).all()
-    return dict.fromkeys(sending.MESSAGE_STATES, 0) | {state: count for state, count in rows}  # noqa: C416
+    rows = connection.execute(statement.group_by(messages.c.state)).all()
+    counts = dict.fromkeys(sending.MESSAGE_STATES, 0) | {state: count for state, count, _ in rows}
+    return counts, {state: due for state, _, due in rows}
 
 
 def finish(store: Store, run_id: int, *, now: int) -> bool:
@@ -336,13 +325,18 @@ def finish(store: Store, run_id: int, *, now: int) -> bool:
     pending = messages.c.state.in_(PENDING)
     left: sa.ColumnElement[bool] = sa.select(sa.literal_column("1")).where(of_run, pending).exists()
     with store.read() as connection:
-        if connection.execute(sa.select(left)).scalar_one():
-            return False
-        doubted = connection.execute(
-            sa.select(messages.c.id).where(of_run, messages.c.state == "in_doubt").limit(_FEW + 1)
-        ).scalars()
+        # Those that are left and the doubts, in one look through the run.
+        found = connection.execute(
+            sa.select(messages.c.id, messages.c.state)
+            .where(of_run, messages.c.state.in_([*PENDING, "in_doubt"]))
+            .limit(_FEW + 1)
+        ).all()
         # Nothing else can come back: under the lock only these and newer messages are looked at, not the whole run.
-        doubts = list(doubted)
+        doubts = [row.id for row in found if row.state == "in_doubt"]
+        if len(doubts) < len(found):
+            return False
+        if len(doubts) > _FEW and connection.execute(sa.select(left)).scalar_one():
+            return False
         last = connection.execute(sa.select(sa.func.max(messages.c.id)).where(of_run)).scalar() or 0
     if len(doubts) <= _FEW:
         came_back: sa.Select[Any] = sa.select(sa.literal_column("1")).where(pending)
@@ -371,15 +365,10 @@ def _is_flow(store: Store, run_id: int) -> bool:
 
 def standing(store: Store, run_id: int, *, sent_now: int = 0, reason: str = "", first: int = 0) -> Delivered:
     """Return where a run stands, counted from the ledger; of a flow from the message `first` on."""
-    counts = run_counts(store, run_id, first=first)
-    messages, runs = sending.messages, sending.runs
+    runs = sending.runs
     with store.read() as connection:
+        counts, due = _by_state(connection, run_id, None, first)
         state = connection.execute(sa.select(runs.c.state).where(runs.c.id == run_id)).scalar_one()
-        next_due = connection.execute(
-            sa.select(sa.func.min(messages.c.due_at)).where(
-                messages.c.run_id == run_id, messages.c.state == "deferred", messages.c.id >= first
-            )
-        ).scalar_one()
     return Delivered(
         run_id,
         state,
@@ -391,7 +380,7 @@ def standing(store: Store, run_id: int, *, sent_now: int = 0, reason: str = "", 
         pending=counts["planned"] + counts["claimed"] + counts["started"],
         sent_now=sent_now,
         reason=reason,
-        next_due=next_due,
+        next_due=due.get("deferred"),
     )
 
 

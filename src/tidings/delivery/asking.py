@@ -1,0 +1,165 @@
+"""What a sender asks the ledger before a claim: which messages are due, and what the gate says of each of them.
+
+Both statements are put together once for a sender, and their rows come as the driver gives them: for a batch of a
+thousand, SQLAlchemy's way there and back costs as much as the database itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from tidings.customers.knowing import listed, one_of
+from tidings.customers.permission import address_columns
+from tidings.customers.zones import area_column
+from tidings.delivery import gate
+from tidings.delivery.work import Job
+from tidings.store.tables import people, sending
+
+_messages = sending.messages
+_NOW: sa.BindParameter[int] = sa.bindparam("now", type_=sa.BigInteger)
+
+
+class Candidate(NamedTuple):
+    """One message that is due, with what the gate says of it (`code`, None for nothing against it) and whom it goes to.
+
+    `area` is the postal area of the customer where the channel has hours, empty otherwise.
+    """
+
+    code: str | None
+    id: int
+    customer_id: int
+    variant: str | None
+    step: str
+    attempt: int
+    version: int
+    key: str
+    locale: str | None
+    address: str
+    enrolment_id: int
+    due_at: int
+    expires_at: int | None
+    area: str | None
+
+
+class Asking:
+    """The questions of one job; used by one thread at a time, on connections of one store."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._due: Question | None = None
+        self._candidates: dict[bool, Question] = {}
+
+    def due(self, connection: sa.Connection, *, after: int, now: int, limit: int) -> tuple[int, ...]:
+        """Return up to `limit` ids above `after` of messages that are due, in order."""
+        if self._due is None:
+            self._due = Question(_due_statement(self._job), connection.dialect)
+        rows = self._due.rows(connection, {"after": after, "now": now, "limit": limit})
+        return tuple([row[0] for row in rows])
+
+    def candidates(self, connection: sa.Connection, found: Sequence[int], now: int) -> list[Candidate]:
+        """Return those of the messages found that are still due, in order, each with what the gate says of it.
+
+        On PostgreSQL they are locked, passing over those that another sender is looking at.
+        """
+        dialect = connection.dialect
+        spanned = is_span(found)
+        asked = self._candidates.get(spanned)
+        if asked is None:
+            statement = _candidates_statement(self._job, dialect.name, spanned=spanned)
+            asked = self._candidates[spanned] = Question(statement, dialect)
+        rows = asked.rows(connection, {**given(dialect.name, found), "now": now})
+        # As `Candidate._make` does, which counts the columns of each row again.
+        return [tuple.__new__(Candidate, row) for row in rows]
+
+
+class Question:
+    """A statement compiled once for a dialect and then given to the driver as it is.
+
+    For results of numbers and texts alone: what a driver returns is what the statement's types would be.
+    """
+
+    def __init__(self, statement: sa.Select[Any], dialect: sa.Dialect) -> None:
+        self._compiled = statement.compile(dialect=dialect)
+
+    def rows(self, connection: sa.Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return all rows for these values, given by name."""
+        state = self._compiled.construct_expanded_state(values, escape_names=False)
+        bound = state.parameters if state.positiontup is None else state.positional_parameters
+        result = connection.exec_driver_sql(state.statement, bound)
+        try:
+            # Rows of the result itself would be made one by one.
+            return list(result.cursor.fetchall())
+        finally:
+            result.close()
+
+
+def is_span(ids: Sequence[int]) -> bool:
+    """Tell whether ids are all those from the lowest to the highest, as those of a run mostly are."""
+    return bool(ids) and max(ids) - min(ids) == len(set(ids)) - 1
+
+
+def among(dialect: str, *, spanned: bool) -> sa.ColumnElement[bool]:
+    """Return the condition that a message is one of those bound as `given`: found from the first to the last, or by a list."""
+    if not spanned:
+        return one_of(_messages.c.id, dialect)
+    first, last = (sa.bindparam(name, type_=sa.BigInteger) for name in ("first_id", "last_id"))
+    return _messages.c.id.between(first, last)
+
+
+def given(dialect: str, ids: Sequence[int]) -> dict[str, object]:
+    """Return the parameters of `among` for ids of which `is_span` says whether they are `spanned`."""
+    return {"first_id": min(ids), "last_id": max(ids)} if is_span(ids) else listed(dialect, ids)
+
+
+def _due_statement(job: Job) -> sa.Select[Any]:
+    return (
+        sa.select(_messages.c.id)
+        .where(
+            _messages.c.run_id == job.run_id,
+            _messages.c.id > sa.bindparam("after", type_=sa.BigInteger),
+            *_is_due(job),
+        )
+        .order_by(_messages.c.id)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+def _candidates_statement(job: Job, dialect: str, *, spanned: bool) -> sa.Select[Any]:
+    customers = people.customers
+    address, _ = address_columns(job.kind)
+    area = area_column() if job.terms.window else sa.literal_column("''", sa.Text)
+    # In the order of Candidate.
+    return (
+        sa.select(
+            gate.verdict(job, _NOW, claiming=True),
+            _messages.c.id,
+            _messages.c.customer_id,
+            _messages.c.variant,
+            _messages.c.step,
+            _messages.c.attempt,
+            _messages.c.version,
+            customers.c.key,
+            customers.c.locale,
+            address,
+            _messages.c.enrolment_id,
+            _messages.c.due_at,
+            _messages.c.expires_at,
+            area,
+        )
+        .select_from(_messages.join(customers, customers.c.id == _messages.c.customer_id))
+        .where(among(dialect, spanned=spanned), *_is_due(job))
+        .order_by(_messages.c.id)
+        .with_for_update(skip_locked=True, of=_messages)
+    )
+
+
+def _is_due(job: Job) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        _messages.c.channel == job.channel,
+        _messages.c.state.in_(["planned", "deferred"]),
+        _messages.c.due_at <= _NOW,
+        *job.mine(),
+    )
