@@ -123,8 +123,8 @@ def test_the_comparison_of_sqlite_tables_sees_each_difference(written: str, othe
     assert facts[0] != facts[2]
 
 
-def _store_at_0003(stores: Callable[[str], Stores], dialect: str) -> str:
-    """Make a store at schema 0003 that holds a customer with an accepted message; return its address."""
+def _store_at(stores: Callable[[str], Stores], dialect: str, revision: str) -> str:
+    """Make a store at an older schema that holds a customer with an accepted message; return its address."""
     from alembic import command
 
     url = stores(dialect).empty(dialect)
@@ -134,7 +134,7 @@ def _store_at_0003(stores: Callable[[str], Stores], dialect: str) -> str:
         with store.durable("migrate") as connection:
             config = migrations._config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "0003")
+            command.upgrade(config, revision)
         migrations.record_owner(store, salt="")
         with store.durable("test") as connection:
             for statement in (
@@ -151,7 +151,7 @@ def _store_at_0003(stores: Callable[[str], Stores], dialect: str) -> str:
 def test_a_store_with_messages_is_brought_to_the_channels(
     stores: Callable[[str], Stores], dialect: str
 ) -> None:
-    url = _store_at_0003(stores, dialect)
+    url = _store_at(stores, dialect, "0003")
     copy = upgrading.migrate(_target(url))
     assert (copy is not None) == (dialect == "sqlite")
     with open_store(url) as store:
@@ -170,6 +170,51 @@ def test_a_store_with_messages_is_brought_to_the_channels(
         with closing(sqlite3.connect(copy)) as kept:
             assert kept.execute("SELECT version_num FROM alembic_version").fetchone() == ("0003",)
             assert kept.execute("SELECT state FROM messages").fetchall() == [("accepted",)]
+
+
+def test_rows_of_audiences_lose_their_foreign_keys_and_nothing_else(
+    stores: Callable[[str], Stores], make_store: Callable[..., Store], dialect: str
+) -> None:
+    url = _store_at(stores, dialect, "0005")
+    with (
+        Store.unchecked(url, clock=FixedClock(START), workspace=WORKSPACE, environment=ENVIRONMENT) as store,
+        store.durable("test") as connection,
+    ):
+        for statement in (
+            "INSERT INTO plans (id, hash, campaign, occurrence, definition_hash, planned_at, anchor_at, salt, state, summary) VALUES (1, 'h', 'c', 'o', 'h', 1, 1, 's', 'open', '{}')",
+            "INSERT INTO plan_members (plan_id, customer_id, arm) VALUES (1, 1, 'treated')",
+            "INSERT INTO segment_members (segment, customer_id, valid_from) VALUES ('s', 1, 1)",
+            "INSERT INTO journeys (enrolment_id, run_id, customer_id, start_ref, state, step, due_at, reached_at) VALUES (1, 1, 1, 'r', 'walking', 'b', 1, 1)",
+            "INSERT INTO journey_steps (enrolment_id, step, what, at) VALUES (1, 'a', 'reached', 1)",
+        ):
+            connection.exec_driver_sql(statement)
+    upgrading.migrate(_target(url))
+    kept = ("messages", "plan_members", "segment_members", "journeys", "journey_steps")
+    with open_store(url) as store:
+        with store.durable("test") as connection:
+            for table in kept:
+                assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 1
+            if dialect == "sqlite":
+                assert connection.exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"]
+            for statement in (
+                "UPDATE messages SET customer_id = 777",
+                "UPDATE plan_members SET plan_id = 777",
+                "UPDATE segment_members SET customer_id = 777",
+                "UPDATE journey_steps SET enrolment_id = 777",
+            ):
+                assert connection.exec_driver_sql(statement).rowcount == 1
+        for statement in (
+            "UPDATE messages SET claim_id = 777",
+            "UPDATE journeys SET customer_id = 777",
+            "UPDATE enrolments SET customer_id = 777",
+        ):
+            with pytest.raises(StoreError), store.durable("test") as connection:
+                connection.exec_driver_sql(statement)
+        audiences = {"messages", "plan_members", "segment_members", "journeys", "journey_steps"}
+        fresh = make_store(dialect, bare=True)
+        with store.read() as upgraded, fresh.read() as other:
+            mine = {fact for fact in _facts(upgraded) if fact[1] in audiences}
+            assert mine == {fact for fact in _facts(other) if fact[1] in audiences}
 
 
 def test_the_head_that_opening_asks_for_is_the_newest_revision() -> None:
@@ -310,49 +355,3 @@ def test_the_vocabulary_table_is_not_alembics(store: Store) -> None:
     assert TABLE not in metadata.tables
     with store.read() as connection:
         assert sa.inspect(connection).has_table(TABLE)
-
-
-def test_marks_of_state_are_cheap_updates_on_postgresql(make_store: Callable[..., Store]) -> None:
-    store = make_store("postgresql")
-    with store.durable("test") as connection:
-        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-        connection.exec_driver_sql(
-            "INSERT INTO messages (run_id, enrolment_id, customer_id, channel, state, due_at)"
-            " SELECT 1, n, n, 'email', 'planned', 0 FROM generate_series(1, 500) n"
-        )
-    with store.durable("test") as connection:
-        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-        connection.exec_driver_sql(
-            "UPDATE messages SET state = 'started', started_at = 1 WHERE mod(id, 5) = 0"
-        )
-        connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
-    with store.durable("test") as connection:
-        hot, all_ = connection.exec_driver_sql(
-            "SELECT n_tup_hot_upd, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'messages'"
-        ).one()
-    assert all_ == 100
-    assert hot == 100
-
-
-def test_two_open_messages_for_one_step_are_impossible(store: Store) -> None:
-    with store.durable("test") as connection:
-        for statement in (
-            "INSERT INTO customers (id, key, u, created_at) VALUES (1, 'c', 1, 1)",
-            "INSERT INTO runs (id, campaign, occurrence, kind, definition_hash, policy_hash, salt, state, anchor_at, created_at, bounds) VALUES (1, 'c', 'o', 'campaign', 'h', 'h', 's', 'sending', 1, 1, '{}')",
-            "INSERT INTO enrolments (id, run_id, customer_id, arm, anchor_at, planned_at) VALUES (1, 1, 1, 't', 1, 1)",
-        ):
-            connection.exec_driver_sql(statement)
-    message = (
-        "INSERT INTO messages (run_id, enrolment_id, customer_id, leg, channel, state, due_at)"
-        " VALUES (1, 1, 1, {leg}, 'email', '{state}', 0)"
-    )
-    with store.durable("test") as connection:
-        connection.exec_driver_sql(message.format(leg=0, state="bounced"))
-        connection.exec_driver_sql(message.format(leg=1, state="planned"))
-    with pytest.raises(StoreError), store.durable("test") as connection:
-        connection.exec_driver_sql(message.format(leg=2, state="in_doubt"))
-    with pytest.raises(StoreError), store.durable("test") as connection:
-        connection.exec_driver_sql("UPDATE messages SET state = 'accepted' WHERE leg = 0")
-    with store.durable("test") as connection:
-        connection.exec_driver_sql("UPDATE messages SET state = 'rejected' WHERE leg = 1")
-        connection.exec_driver_sql(message.format(leg=2, state="planned"))

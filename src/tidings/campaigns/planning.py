@@ -38,6 +38,7 @@ from tidings.errors import RefusedByPolicy, UsageError
 from tidings.segments.audience import audience_segments, audience_select
 from tidings.segments.membership import refresh
 from tidings.segments.scope import Scope
+from tidings.segments.scoring import usable_scores
 from tidings.store.database import Store
 from tidings.store.table_statistics import analyse, keep_current
 from tidings.store.tables import people, sending
@@ -100,7 +101,7 @@ def make_plan(
     schedule = Schedule.of(campaign, definitions, purpose, occasion, anchor=anchor, lifetime=lifetime)
     if schedule.by_zone:
         fill_areas(store)
-    with store.workbench("plan") as bench:
+    with store.workbench("plan", trusted=True) as bench:
         with bench.computing() as connection:
             fill_stage(
                 connection,
@@ -210,6 +211,8 @@ def _scope_of(
     A day that has begun for recipients in the east alone is looked at ahead of time, and nothing of that is stored.
     """
     if as_of > now:
+        with store.read() as connection:
+            usable_scores(connection, definitions, audience_segments(campaign), now=now)
         return Scope.of(definitions, as_of, looking=True)
     read = dict.fromkeys([*audience_segments(campaign), *campaign.copies_to])
     moved = refresh(store, definitions, tuple(read), now=now)

@@ -13,13 +13,16 @@ from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.workspace import Definitions
 from tidings.store.batches import insert_ignoring
 from tidings.store.database import Store
+from tidings.store.explain import Conflict
+from tidings.store.prepared import Prepared
 from tidings.store.table_statistics import analyse
 from tidings.store.tables import sending
+from tidings.store.tables.base import Key
 from tidings.store.workbench import Workbench
 
 # The arm of staff who get the real message: nothing counts them.
 COPY = "copy"
-# Customers of one transaction.
+# Customers of one transaction that enrols; of a plan of more the database gathers statistics.
 RANGE = 1_000
 
 
@@ -143,6 +146,8 @@ def store_snapshot(
                 )
     if known is None or known.state == "filling":
         _store_members(store, bench, plan_id, drawn, rule_let_in(campaign, definitions, drawn.c.customer_id))
+        if plan.audience > RANGE:
+            analyse(store, "plan_members")
     if known is None or known.state != "used":
         with bench.durable() as connection:
             connection.execute(
@@ -179,45 +184,58 @@ def _store_members(
     let_in: sa.ColumnElement[str | None],
 ) -> None:
     """Copy the drawn audience into the store, a range of ids at a time."""
-    members = sending.plan_members
+    members, above, through = sending.plan_members, _number("above"), _number("through")
+    rows = {
+        "plan_id": sa.literal(plan_id, Key),
+        "customer_id": drawn.c.customer_id,
+        "arm": drawn.c.arm,
+        "variant": drawn.c.variant,
+        "channel": drawn.c.channel,
+        "leg": drawn.c.leg,
+        "refusal_code": drawn.c.code,
+        "refusal_rule": sa.case(
+            (drawn.c.code == "same_address", sa.literal("one_each", sa.Text)),
+            (drawn.c.code.in_([AGAIN, LATE]), drawn.c.code),
+            (drawn.c.code.is_not(None), sa.literal("reach", sa.Text)),
+            else_=let_in,
+        ),
+    }
+    chosen = sa.select(*rows.values()).where(drawn.c.customer_id > above, drawn.c.customer_id <= through)
+    coming = (
+        sa.select(stage.c.customer_id)
+        .where(stage.c.customer_id > above)
+        .order_by(stage.c.customer_id)
+        .limit(_number("size"))
+        .subquery()
+    )
     with bench.computing() as connection:
-        highs = range_ends(connection, sa.select(stage.c.customer_id.label("id")))
+        careful = Prepared(connection, insert_ignoring(connection, members).from_select(list(rows), chosen))
+        copy = careful
+        if store.dialect == "postgresql":
+            # To be ready for a row that is there already doubles there what a row costs.
+            copy = Prepared(connection, members.insert().from_select(list(rows), chosen))
+        end = Prepared(connection, sa.select(sa.func.max(coming.c.customer_id)))
     low = 0
-    for (high,) in store.paced("plan").chunks(highs, 1):
-        with bench.durable() as connection:
+
+    def following(size: int) -> int | None:
+        with bench.computing() as connection:
+            last = end.run(connection, above=low, size=size).scalar()
+        return None if last is None else int(last)
+
+    for high in store.paced("plan").stretches(following):
+        try:
+            with bench.durable() as connection:
+                copy.run(connection, above=low, through=high)
+        except Conflict:
             # Rows that are there are those of an interrupted making of the same plan, and the same.
-            connection.execute(
-                insert_ignoring(connection, members).from_select(
-                    [
-                        "plan_id",
-                        "customer_id",
-                        "arm",
-                        "variant",
-                        "channel",
-                        "leg",
-                        "refusal_code",
-                        "refusal_rule",
-                    ],
-                    sa.select(
-                        sa.literal(plan_id),
-                        drawn.c.customer_id,
-                        drawn.c.arm,
-                        drawn.c.variant,
-                        drawn.c.channel,
-                        drawn.c.leg,
-                        drawn.c.code,
-                        sa.case(
-                            (drawn.c.code == "same_address", sa.literal("one_each", sa.Text)),
-                            (drawn.c.code.in_([AGAIN, LATE]), drawn.c.code),
-                            (drawn.c.code.is_not(None), sa.literal("reach", sa.Text)),
-                            else_=let_in,
-                        ),
-                    ).where(drawn.c.customer_id > low, drawn.c.customer_id <= high),
-                )
-            )
+            copy = careful
+            with bench.durable() as connection:
+                copy.run(connection, above=low, through=high)
         low = high
-    if len(highs) > 1:
-        analyse(store, "plan_members")
+
+
+def _number(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, 0, type_=sa.BigInteger)
 
 
 def range_ends(connection: sa.Connection, ids: sa.Select[tuple[int]], size: int = RANGE) -> list[int]:

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidings.clock import to_micros
 from tidings.definitions.kinds.segment import Segment
@@ -20,7 +19,12 @@ from tidings.definitions.workspace import Definitions
 from tidings.segments.compile import compile_segment
 from tidings.segments.references import fingerprint, ordered
 from tidings.segments.scope import Scope
+from tidings.segments.scoring import usable_scores
+from tidings.store.batches import insert_ignoring
 from tidings.store.database import Store
+from tidings.store.explain import Conflict
+from tidings.store.locking import COPIED_ROWS
+from tidings.store.prepared import Prepared
 from tidings.store.tables import people
 from tidings.store.tables.base import Key
 from tidings.store.workbench import Workbench
@@ -61,14 +65,17 @@ def refresh(
     """Bring stored membership of the segments, and of all they refer to, up to date as of `now`.
 
     Segments come after those they refer to. Listed ones keep their members and give no run. A second refresh at
-    the same instant finds nothing to do and records nothing.
+    the same instant finds nothing to do and records nothing. Raises RefusedByPolicy, and changes nothing, where one of them is
+    ranked by a score that was never applied or is too old.
     """
     scope = Scope.of(definitions, now)
     runs = []
     segments = [one for one in ordered(definitions, names) if one.members == "rules"]
     if not segments:
         return []
-    with store.workbench("segments") as bench:
+    with store.read() as connection:
+        usable_scores(connection, definitions, (one.id for one in segments), now=now)
+    with store.workbench("segments", trusted=True) as bench:
         for table in (_wanted, _moves):
             with bench.computing() as connection:
                 table.create(connection)
@@ -159,37 +166,50 @@ def _compute(bench: Workbench, segment: Segment, scope: Scope, definition_hash: 
     )
 
 
+def _changes(bench: Workbench, run: SegmentRun) -> tuple[Prepared, Prepared, Prepared]:
+    """Return the statements that end intervals, begin them, and begin those that have not begun meanwhile; of a span of moves."""
+    members, key = people.segment_members, sa.BigInteger
+    span = _moves.c.position.between(sa.bindparam("first", 0, type_=key), sa.bindparam("last", 0, type_=key))
+    leaving = sa.select(_moves.c.interval_id).where(span, _moves.c.interval_id.is_not(None))
+    leave = (
+        members.update()
+        .where(members.c.id.in_(leaving), members.c.valid_to.is_(None))
+        # A clock set back must not end an interval before it began.
+        .values(valid_to=sa.case((members.c.valid_from > run.as_of, members.c.valid_from), else_=run.as_of))
+    )
+    entering = sa.select(
+        sa.literal(run.segment, sa.Text()), _moves.c.customer_id, sa.literal(run.as_of, sa.BigInteger())
+    ).where(span, _moves.c.interval_id.is_(None))
+    names = ["segment", "customer_id", "valid_from"]
+    with bench.computing() as connection:
+        careful = Prepared(connection, insert_ignoring(connection, members).from_select(names, entering))
+        enter = careful
+        if connection.dialect.name == "postgresql":
+            # To be ready for an interval that is there already costs there half as much again as a row does.
+            enter = Prepared(connection, members.insert().from_select(names, entering))
+        return Prepared(connection, leave), enter, careful
+
+
 def _apply(store: Store, bench: Workbench, run: SegmentRun) -> None:
     """Write the moves a chunk at a time and then the run, so that a run is never recorded before its moves."""
-    members, runs = people.segment_members, people.segment_runs
-    insert = (sqlite if store.dialect == "sqlite" else postgresql).insert
-    for first, last in store.paced("segments").spans(1, run.left + run.entered):
-        span = _moves.c.position.between(first, last)
-        with bench.durable() as connection:
-            if first <= run.left:
-                leaving = sa.select(_moves.c.interval_id).where(span, _moves.c.interval_id.is_not(None))
-                connection.execute(
-                    members.update()
-                    .where(members.c.id.in_(leaving), members.c.valid_to.is_(None))
-                    # A clock set back must not end an interval before it began.
-                    .values(
-                        valid_to=sa.case(
-                            (members.c.valid_from > run.as_of, members.c.valid_from), else_=run.as_of
-                        )
-                    )
-                )
-            if last > run.left:
-                entering = sa.select(
-                    sa.literal(run.segment, sa.Text()),
-                    _moves.c.customer_id,
-                    sa.literal(run.as_of, sa.BigInteger()),
-                ).where(span, _moves.c.interval_id.is_(None))
-                # Another refresh may have been faster; the open interval is unique.
-                connection.execute(
-                    insert(members)
-                    .from_select(["segment", "customer_id", "valid_from"], entering)
-                    .on_conflict_do_nothing()
-                )
+    runs = people.segment_runs
+    leave, enter, careful = _changes(bench, run)
+    for first, last in store.paced("segments").spans(
+        1, run.left + run.entered, COPIED_ROWS, most=COPIED_ROWS
+    ):
+        try:
+            with bench.durable() as connection:
+                if first <= run.left:
+                    leave.run(connection, first=first, last=last)
+                if last > run.left:
+                    enter.run(connection, first=first, last=last)
+        except Conflict:
+            # Another refresh was faster; the open interval is unique.
+            enter = careful
+            with bench.durable() as connection:
+                if first <= run.left:
+                    leave.run(connection, first=first, last=last)
+                enter.run(connection, first=first, last=last)
     with bench.durable() as connection:
         newest = connection.execute(
             sa.select(runs).where(runs.c.segment == run.segment).order_by(runs.c.id.desc()).limit(1)

@@ -8,7 +8,7 @@ messages under way wait no longer than one chunk.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +22,8 @@ from tidings.errors import StoreError
 Row = TypeVar("Row")
 
 CHUNK_ROWS = 1_000
+# The same where a single statement copies them from one table to another, some microseconds each.
+COPIED_ROWS = 4_000
 # No transaction may hold the lock longer than 200 ms; a chunk that took half of that halves the next one.
 LONG_SECONDS = 0.1
 FEWEST_ROWS = 20
@@ -149,6 +151,7 @@ def writer_lock(path: Path) -> WriterLock:
 class Paced:
     """Cuts bulk work into chunks and rests after each as long as this thread held the write lock in it.
 
+    Chunks have at most 1,000 rows; stretches, and spans that ask for it, 4,000, where one statement copies them.
     Inside the loop write with `store.durable(...)`. Chunks shrink when the machine is slow, so that the lock is
     never held for 200 ms; `rests` is False on PostgreSQL, where writers do not wait for each other.
     """
@@ -167,14 +170,29 @@ class Paced:
                 yield chunk
             size = _next_size(size, limit, took[0])
 
-    def spans(self, low: int, high: int, size: int = CHUNK_ROWS) -> Iterator[tuple[int, int]]:
+    def spans(
+        self, low: int, high: int, size: int = CHUNK_ROWS, *, most: int = CHUNK_ROWS
+    ) -> Iterator[tuple[int, int]]:
         """Yield pairs (first, last) of ids that cover low to high, both included, resting after each."""
-        limit = size = _bounded(size)
+        limit = size = _bounded(size, most)
         while low <= high:
             last = min(low + size - 1, high)
             with self._resting() as took:
                 yield low, last
             low = last + 1
+            size = _next_size(size, limit, took[0])
+
+    def stretches(
+        self, following: Callable[[int], int | None], size: int = COPIED_ROWS, *, most: int = COPIED_ROWS
+    ) -> Iterator[int]:
+        """Yield the last ids of stretches of ids that have gaps, resting after each.
+
+        `following(size)` returns the last id of the next `size`, or fewer, that are left; None when none is.
+        """
+        limit = size = _bounded(size, most)
+        while (last := following(size)) is not None:
+            with self._resting() as took:
+                yield last
             size = _next_size(size, limit, took[0])
 
     @contextmanager
@@ -188,10 +206,10 @@ class Paced:
             self._clock.sleep(held_clock - before_clock)
 
 
-def _bounded(size: int) -> int:
+def _bounded(size: int, most: int = CHUNK_ROWS) -> int:
     if size < 1:
         raise ValueError("a chunk has at least one row")
-    return min(size, CHUNK_ROWS)
+    return min(size, most)
 
 
 def _next_size(size: int, limit: int, held: float) -> int:

@@ -203,30 +203,29 @@ def _rules(asked: sa.Table, entrance: Entrance, lowest: int, highest: int) -> li
     again = entrance.flow.again
 
     def earlier(*which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        # By the enrolments, which are found by run and customer.
         return sa.exists(
             sa.select(sa.literal_column("1"))
-            .select_from(walked)
-            .where(walked.c.run_id == entrance.run_id, *which)
+            .select_from(enrolments.join(walked, walked.c.enrolment_id == enrolments.c.id))
+            .where(*mine, *which)
             .correlate(asked)
         )
 
-    mine = walked.c.customer_id == asked.c.customer_id
-    rules = [~earlier(walked.c.start_ref == asked.c.start_ref)]
+    mine = (enrolments.c.run_id == entrance.run_id, enrolments.c.customer_id == asked.c.customer_id)
+    same_start: sa.Select[Any] = (
+        sa.select(sa.literal_column("1"))
+        .where(walked.c.run_id == entrance.run_id, walked.c.start_ref == asked.c.start_ref)
+        .correlate(asked)
+    )
+    rules = [~sa.exists(same_start)]
     if again.how == "never":
-        return [*rules, ~earlier(mine)]
+        return [*rules, ~earlier()]
     if again.how == "each":
-        return [*rules, ~earlier(mine, walked.c.subject == asked.c.subject)]
-    rules.append(~earlier(mine, walked.c.state == "walking"))
+        return [*rules, ~earlier(walked.c.subject == asked.c.subject)]
+    rules.append(~earlier(walked.c.state == "walking"))
     if again.how == "after" and again.after is not None:
         latest = after_expression(asked.c.anchor_at, again.after, entrance.zone, lowest, highest, -1)
-        rules.append(
-            ~sa.exists(
-                sa.select(sa.literal_column("1"))
-                .select_from(walked.join(enrolments, enrolments.c.id == walked.c.enrolment_id))
-                .where(walked.c.run_id == entrance.run_id, mine, enrolments.c.anchor_at > latest)
-                .correlate(asked)
-            )
-        )
+        rules.append(~earlier(enrolments.c.anchor_at > latest))
     return rules
 
 

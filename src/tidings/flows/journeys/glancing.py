@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tidings.flows.journeys.deciding import Walk
-from tidings.flows.journeys.waiting import Looked
+from tidings.flows.journeys.waiting import BY_LEDGER, Looked
 from tidings.store.batches import insert_ignoring
 from tidings.store.database import Store
 from tidings.store.tables.base import Json
@@ -65,9 +65,9 @@ def glance(store: Store, walk: Walk) -> Glance | None:
         return Glance(due, False, None)
     mark = rows[0].mark
     looked = Looked.from_json(mark) if mark else None
-    # What was sent has no row of its own by which to tell that it is new.
-    sent = any(row.due is not None and waited.get(row.value) == "sent" for row in rows)
-    news = looked is None or sent or looked.behind(rows[0].event or 0, rows[0].response or 0)
+    # What became of a message has no row of its own among the answers by which to tell that it is new.
+    ledger = any(row.due is not None and waited.get(row.value) in BY_LEDGER for row in rows)
+    news = looked is None or ledger or looked.behind(rows[0].event or 0, rows[0].response or 0)
     return Glance(due, news, looked)
 
 

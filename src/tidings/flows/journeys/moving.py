@@ -21,6 +21,16 @@ Due = Callable[[Step, Instants], Instants]
 """When a step is asked of those who reached the one before at an instant, in SQL."""
 
 
+# The number of PostgreSQL's advisory locks for moving journeys; the other half is the run.
+_LOCK = 0x77616C6B
+
+
+def alone(connection: sa.Connection, run_id: int) -> None:
+    """Let nobody else move journeys of a run until the transaction ends; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, run_id % 2**31))
+
+
 @dataclass(frozen=True, slots=True)
 class Ways:
     """Where a step leads, by what became of it; each the name of a step, or `end`.

@@ -17,6 +17,7 @@ from tidings.definitions.kinds.flow import Flow, Step
 from tidings.definitions.readers.step_order import END
 from tidings.definitions.workspace import Definitions
 from tidings.flows.journeys.first_step import step_due
+from tidings.flows.journeys.moving import alone
 from tidings.store.batches import insert_ignoring
 from tidings.store.database import Store
 from tidings.store.tables import journeys
@@ -158,6 +159,7 @@ def _write(
     for part in store.paced("flow").chunks(ids):
         with store.durable("flow") as connection:
             # Who has gone on meanwhile, or was moved by another worker, is not here any more.
+            alone(connection, run_id)
             chosen = _held(connection, *there, walking.c.enrolment_id.in_(part))
             if not chosen:
                 continue
@@ -200,6 +202,7 @@ def _retime(store: Store, flow: Flow, definitions: Definitions, run_id: int, ste
         ids = list(connection.execute(sa.select(walking.c.enrolment_id).where(*there)).scalars())
     for part in store.paced("flow").chunks(ids):
         with store.durable("flow") as connection:
+            alone(connection, run_id)
             chosen = _held(connection, *there, walking.c.enrolment_id.in_(part))
             if chosen:
                 due = _due(connection, flow, definitions, step, chosen)

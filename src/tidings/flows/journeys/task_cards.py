@@ -9,16 +9,19 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from tidings.campaigns.steps import given_to
 from tidings.clock import from_micros
 from tidings.definitions.kinds.flow import Flow, Step
+from tidings.definitions.kinds.given import split_names
 from tidings.definitions.kinds.rules import Attribute
 from tidings.definitions.money import exponent
 from tidings.definitions.workspace import Definitions
 from tidings.delivery import variables
+from tidings.delivery.given_values import of_journeys
 from tidings.errors import TidingsError
 from tidings.store.tables import people
 from tidings.templates.email import MessageUrls, Recipient
-from tidings.templates.sms.compile import compile_sms
+from tidings.templates.flow_texts import compile_card
 from tidings.templates.sources import nearest_locale
 from tidings.templates.values import RenderError
 
@@ -48,18 +51,28 @@ class CardMaker:
         self._zone = ZoneInfo(definitions.workspace.zone)
         near = nearest_locale(self._locale, list(_WORDS), "en")
         self._words = _WORDS[near or "en"]
+        self._given = given_to(flow, step, definitions)
         self._text = self._compiled(sources)
 
     def make(self, connection: sa.Connection, tasks: Sequence[Any]) -> dict[int, str]:
-        """Return the card of each task (rows of the table) by its id: three statements, however many there are."""
+        """Return the card of each task (rows of the table) by its id: a few statements, however many there are."""
         customers = sorted({task.customer_id for task in tasks})
         attributes = self._definitions.attributes
         shown = [one for one in attributes.attributes if one.personal != "hash"]
         names = {"key", *_CONTACT, *(one.name for one in shown)}
         values = variables.load(connection, attributes, customers, names)
         events = _last_events(connection, customers)
+        of_event = [] if self._text is None else split_names(self._text.variables, self._given)[1]
+        given: dict[int, dict[str, Any]] = {}
+        if self._given is not None and of_event:
+            given = of_journeys(connection, self._given, of_event, [task.enrolment_id for task in tasks])
         return {
-            task.id: self._card(task, values[task.customer_id], shown, events.get(task.customer_id, []))
+            task.id: self._card(
+                task,
+                {**given.get(task.enrolment_id, {}), **values[task.customer_id]},
+                shown,
+                events.get(task.customer_id, []),
+            )
             for task in tasks
         }
 
@@ -90,30 +103,14 @@ class CardMaker:
 
     def _compiled(self, sources: Mapping[str, bytes]) -> Any:
         """Return what the step says to the person: plain text in which values of the customer may stand; None without."""
-        folder = f"templates/{self._step.card}"
+        folder = f"templates/{self._step.card}/"
         own = {
-            path.rpartition("/")[2].replace("card", "sms", 1): content
-            # A person reads it in a mail: quotation marks stay as they are written.
-            + b"{# typography: as written #}"
+            path.removeprefix(folder): content
             for path, content in sources.items()
-            if self._step.card and path.startswith(f"{folder}/card")
+            if self._step.card and path.startswith(folder)
         }
-        if not own:
-            return None
-        workspace = self._definitions.workspace
         try:
-            return compile_sms(
-                own,
-                folder=folder,
-                locale=self._locale,
-                fallback_locale=workspace.locale,
-                texts={},
-                attributes=self._definitions.attributes,
-                sender_name=workspace.title,
-                message_class="service",
-                zone=workspace.zone,
-                tracked=False,
-            )
+            return compile_card(self._definitions, self._step.card, own, self._locale, self._given)
         except TidingsError:
             # The facts are worth more than the words around them: nobody waits for a task because of a slip in a text.
             return None

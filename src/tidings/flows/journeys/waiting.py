@@ -17,10 +17,13 @@ from tidings.flows.journeys import verdicts as said
 from tidings.flows.journeys.deciding import Walk, stage
 from tidings.flows.journeys.late_commits import Reach, Running, ahead
 from tidings.segments.doing import about_subject, event_tests, named
+from tidings.segments.heard import HEARD, heard_at
 from tidings.segments.scope import Journey, Scope
 from tidings.store.tables import answers, people, sending
 from tidings.store.tables.journeys import journeys, message_subjects
 
+# What became of messages is read from the ledger and its receipts: whoever waits for it is looked at every time.
+BY_LEDGER = frozenset(("sent", *HEARD))
 # What came in is looked through in stretches of so many ids.
 _STRETCH = 20_000
 # Where the looking begins, ids so far back may still become visible.
@@ -107,7 +110,7 @@ def candidates(
         sa.func.coalesce(journeys.c.step, "") == step.name,
         journeys.c.state == "walking",
     )
-    if waited.event == "sent":
+    if waited.event in BY_LEDGER:
         chosen = sa.select(journeys.c.enrolment_id).where(
             journeys.c.run_id == walk.run_id, journeys.c.step == step.name, journeys.c.state == "walking"
         )
@@ -131,7 +134,12 @@ def candidates(
                 )
             else:
                 who = sa.select(people.events.c.customer_id).where(came).distinct()
-                chosen = sa.select(journeys.c.enrolment_id).where(journeys.c.customer_id.in_(who))
+                enrolments = sending.enrolments
+                chosen = (
+                    sa.select(journeys.c.enrolment_id)
+                    .join(enrolments, enrolments.c.id == journeys.c.enrolment_id)
+                    .where(enrolments.c.run_id == walk.run_id, enrolments.c.customer_id.in_(who))
+                )
             found = list(connection.execute(chosen.where(*here)).scalars())
             if found:
                 yield found
@@ -195,6 +203,8 @@ def _answered(
         which.append(messages.c.enrolment_id == stage.c.enrolment_id)
     if waited.event == "sent":
         at: sa.ColumnElement[int] = messages.c.accepted_at
+    elif waited.event in HEARD:
+        at = heard_at(waited.event)
     else:
         # Machines open and click too: only what was judged an act of a person answers.
         source = source.join(responses, responses.c.message_id == messages.c.id)

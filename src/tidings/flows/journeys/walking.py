@@ -25,11 +25,11 @@ from tidings.flows.journeys.due import DAY
 from tidings.flows.journeys.glancing import Glance, glance, remember
 from tidings.flows.journeys.late_commits import ahead, running
 from tidings.flows.journeys.messages import hours, look_up_hours, refused_now, write_to_parties, writing
-from tidings.flows.journeys.moving import Ways, move, ways_from
-from tidings.flows.journeys.prepared import Prepared
+from tidings.flows.journeys.moving import Ways, alone, move, ways_from
 from tidings.flows.journeys.verbs import act, draw, recording
 from tidings.flows.journeys.waiting import Looked, beginning, candidates, is_response, settle
 from tidings.store.database import Store
+from tidings.store.prepared import Prepared
 from tidings.store.tables import answers, people, sending
 from tidings.store.tables.journeys import flow_versions, journeys
 from tidings.store.workbench import Workbench
@@ -40,8 +40,6 @@ CHUNK = 4_000
 _LONG_MS, _SHORT_MS, _FEWEST = 150.0, 75.0, 50
 # Chunks in a row of which others had moved everybody, before this walk leaves a step to them.
 _OUTRUN = 5
-# The number of PostgreSQL's advisory locks for walking; the other half is the run.
-_LOCK = 0x77616C6B
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,9 +301,9 @@ def _run(connection: sa.Connection, walk: Walk) -> str | None:
         )
         .where(runs.c.id == walk.run_id)
     )
+    # One worker at a time writes for a flow; an edit or a pause waits for the chunk.
+    alone(connection, walk.run_id)
     if connection.dialect.name == "postgresql":
-        # One worker at a time writes for a flow; an edit or a pause waits for the chunk.
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, walk.run_id % 2**31))
         standing = standing.with_for_update(read=True, of=runs)
     row = connection.execute(standing).first()
     return None if row is None or row[0] != "sending" or row[1] != walk.version else str(row[2])

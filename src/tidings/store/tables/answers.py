@@ -83,6 +83,24 @@ touches = sa.Table(
     text("matched_by", nullable=True),
     number("import_id", nullable=True),
     sa.Index("ix_touches_at", "at"),
+    # Few are not known; they are looked for again whenever somebody new may be.
+    sa.Index(
+        "ix_touches_unmatched",
+        "visitor",
+        sqlite_where=sa.text("customer_id IS NULL AND visitor IS NOT NULL"),
+        postgresql_where=sa.text("customer_id IS NULL AND visitor IS NOT NULL"),
+    ),
+)
+
+# What a block of ids of another table held when touches or conversions were made of it: only blocks that hold something
+# else now are compared row by row.
+measured_blocks = sa.Table(
+    "measured_blocks",
+    metadata,
+    sa.Column("what", sa.Text, primary_key=True),
+    sa.Column("block", sa.BigInteger, primary_key=True, autoincrement=False),
+    text("held"),
+    sqlite_with_rowid=False,
 )
 
 conversions = sa.Table(

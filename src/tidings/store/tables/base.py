@@ -62,6 +62,15 @@ def reference(name: str, target: str, *, nullable: bool = False, **more: Any) ->
     return sa.Column(name, Key, sa.ForeignKey(target), nullable=nullable, **more)
 
 
+def copied(name: str, target: str, **more: Any) -> sa.Column[int]:
+    """Return a column of ids of `table.column` that are copied, within one statement, from rows that have them.
+
+    For tables with a row for everybody of an audience. It is no foreign key: the database would look every id up once more
+    at a fifth to a third of the price of the row (docs/decisions/0019). `tidings verify` looks instead.
+    """
+    return sa.Column(name, Key, nullable=False, info={"copied": target}, **more)
+
+
 def text(name: str, *, nullable: bool = False, personal: str | None = None, **more: Any) -> sa.Column[str]:
     """Return a text column; `personal` says what erasure does with it."""
     info = {"personal": personal} if personal else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tidings.store.tables.base import Json, Key, instant, key, metadata, number, reference, text
+from tidings.store.tables.base import Json, Key, copied, instant, key, metadata, number, reference, text
 
 # Where each enrolment of a flow stands: before which step, and when that is due. `start_ref` says what started it (an event,
 # a membership, a day) and is unique within the run: the same thing starts a journey once, whoever looks how often.
@@ -36,7 +36,6 @@ journeys = sa.Table(
         sqlite_where=sa.text("state = 'walking'"),
         postgresql_where=sa.text("state = 'walking'"),
     ),
-    sa.Index("ix_journeys_customer", "run_id", "customer_id"),
     postgresql_with={"fillfactor": "80"},
 )
 
@@ -46,7 +45,7 @@ journeys = sa.Table(
 journey_steps = sa.Table(
     "journey_steps",
     metadata,
-    sa.Column("enrolment_id", Key, sa.ForeignKey("enrolments.id"), primary_key=True),
+    copied("enrolment_id", "enrolments.id", primary_key=True),
     sa.Column("step", sa.Text, primary_key=True),
     text("what"),
     instant("at"),

@@ -136,7 +136,9 @@ score_models = sa.Table(
     instant("cut_off"),
     sa.Column("model", Json, nullable=False),
     sa.Column("quality", Json, nullable=False),
-    sa.Column("applied", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
+    # When the values of `scores` were last made with it, all of them, and how many they were; NULL when another one made them.
+    instant("applied_at", nullable=True),
+    number("scored", nullable=True),
 )
 
 # What was expected of a run when it was approved, to stand beside what came.

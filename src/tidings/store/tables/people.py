@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from tidings.store.tables.base import Json, Key, Quantity, instant, key, metadata, number, reference, text
+from tidings.store.tables.base import (
+    Json,
+    Key,
+    Quantity,
+    copied,
+    instant,
+    key,
+    metadata,
+    number,
+    reference,
+    text,
+)
 
 customers = sa.Table(
     "customers",
@@ -97,6 +108,14 @@ events = sa.Table(
     sa.CheckConstraint("customer_id IS NOT NULL OR visitor IS NOT NULL", name="subject"),
     sa.Index("ix_events_customer", "customer_id", "name_id", "occurred_at", "amount"),
     sa.Index("ix_events_name", "name_id", "occurred_at"),
+    # Few events are of visitors; who they are is looked for by their name.
+    sa.Index(
+        "ix_events_visitor",
+        "visitor",
+        "customer_id",
+        sqlite_where=sa.text("visitor IS NOT NULL"),
+        postgresql_where=sa.text("visitor IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -187,7 +206,7 @@ segment_members = sa.Table(
     metadata,
     key(),
     text("segment"),
-    reference("customer_id", "customers.id", index=True),
+    copied("customer_id", "customers.id", index=True),
     instant("valid_from"),
     instant("valid_to", nullable=True),
     sa.Index("ix_segment_members_history", "segment", "valid_from"),

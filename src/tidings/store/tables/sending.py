@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from tidings.store.tables.base import Json, Key, instant, key, metadata, number, reference, text
+from tidings.store.tables.base import Json, Key, copied, instant, key, metadata, number, reference, text
 
 # States in which a message may still reach somebody, or may have: two of them for one step are impossible.
 OPEN_STATES = ("planned", "claimed", "started", "accepted", "deferred", "in_doubt", "delivered")
@@ -54,8 +54,8 @@ plans = sa.Table(
 plan_members = sa.Table(
     "plan_members",
     metadata,
-    sa.Column("plan_id", Key, sa.ForeignKey("plans.id"), primary_key=True),
-    sa.Column("customer_id", Key, sa.ForeignKey("customers.id"), primary_key=True),
+    copied("plan_id", "plans.id", primary_key=True),
+    copied("customer_id", "customers.id", primary_key=True),
     # arm is NULL for those refused when planning (they are enrolled in no arm), `control` for the global control and
     # `copy` for staff who get the real message and are never counted.
     text("arm", nullable=True),
@@ -141,9 +141,9 @@ messages = sa.Table(
     "messages",
     metadata,
     key(),
-    reference("run_id", "runs.id"),
-    reference("enrolment_id", "enrolments.id"),
-    reference("customer_id", "customers.id", index=True),
+    copied("run_id", "runs.id"),
+    copied("enrolment_id", "enrolments.id"),
+    copied("customer_id", "customers.id", index=True),
     text("step", default="main", server_default="main"),
     sa.Column("leg", sa.SmallInteger, nullable=False, default=0, server_default="0"),
     text("channel"),
@@ -169,7 +169,13 @@ messages = sa.Table(
     sa.UniqueConstraint("enrolment_id", "step", "leg"),
     sa.CheckConstraint(_is_one_of(MESSAGE_STATES), name="state"),
     sa.Index("ix_messages_run", "run_id", "id"),
-    sa.Index("ix_messages_claim", "claim_id"),
+    # Of what was never claimed nobody asks by its claim.
+    sa.Index(
+        "ix_messages_claim",
+        "claim_id",
+        sqlite_where=sa.text("claim_id IS NOT NULL"),
+        postgresql_where=sa.text("claim_id IS NOT NULL"),
+    ),
     sa.Index(
         "uq_messages_open",
         "enrolment_id",

@@ -1,6 +1,8 @@
-"""Costs of ads, products, codes and redemptions, credit, models of scores, what was expected of a run."""
+"""Costs of ads, products, codes and redemptions, credit, models of scores, what was expected of a run; cheaper rows of large audiences."""
 
 from __future__ import annotations
+
+import re
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,9 +14,18 @@ down_revision = "0005"
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
+# Ids that are copied from rows that have them: `tidings verify` looks them up, not every insert (docs/decisions/0019).
+COPIED = {
+    "messages": (("run_id", "runs"), ("enrolment_id", "enrolments"), ("customer_id", "customers")),
+    "journey_steps": (("enrolment_id", "enrolments"),),
+    "plan_members": (("plan_id", "plans"), ("customer_id", "customers")),
+    "segment_members": (("customer_id", "customers"),),
+}
+
 
 def upgrade() -> None:
-    """Add the tables and columns of money."""
+    """Add the tables and columns of money, and take off what made rows of large audiences dear."""
+    _lighter_writes()
     op.create_table(
         "attributions",
         sa.Column("id", KEY, autoincrement=True, nullable=False),
@@ -60,7 +71,8 @@ def upgrade() -> None:
         sa.Column("cut_off", sa.BigInteger(), nullable=False),
         sa.Column("model", JSON, nullable=False),
         sa.Column("quality", JSON, nullable=False),
-        sa.Column("applied", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("applied_at", sa.BigInteger(), nullable=True),
+        sa.Column("scored", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_score_models")),
     )
     op.create_table(
@@ -169,3 +181,75 @@ def upgrade() -> None:
     op.add_column("touches", sa.Column("matched_by", sa.Text(), nullable=True))
     op.add_column("touches", sa.Column("import_id", sa.BigInteger(), nullable=True))
     op.create_index("ix_touches_at", "touches", ["at"], unique=False)
+    op.create_index(
+        "ix_touches_unmatched",
+        "touches",
+        ["visitor"],
+        unique=False,
+        sqlite_where=sa.text("customer_id IS NULL AND visitor IS NOT NULL"),
+        postgresql_where=sa.text("customer_id IS NULL AND visitor IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_events_visitor",
+        "events",
+        ["visitor", "customer_id"],
+        unique=False,
+        sqlite_where=sa.text("visitor IS NOT NULL"),
+        postgresql_where=sa.text("visitor IS NOT NULL"),
+    )
+    op.create_table(
+        "measured_blocks",
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("block", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("held", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("what", "block", name=op.f("pk_measured_blocks")),
+        sqlite_with_rowid=False,
+    )
+
+
+def _lighter_writes() -> None:
+    # Who entered a flow is found through enrolments, by run and customer too.
+    op.drop_index("ix_journeys_customer", table_name="journeys")
+    op.drop_index("ix_messages_claim", table_name="messages")
+    op.create_index(
+        "ix_messages_claim",
+        "messages",
+        ["claim_id"],
+        unique=False,
+        sqlite_where=sa.text("claim_id IS NOT NULL"),
+        postgresql_where=sa.text("claim_id IS NOT NULL"),
+    )
+    if op.get_bind().dialect.name == "postgresql":
+        for table, columns in COPIED.items():
+            for column, _ in columns:
+                op.drop_constraint(op.f(f"fk_{table}_{column}"), table, type_="foreignkey")
+    else:
+        _edit_schema()
+
+
+def _edit_schema() -> None:
+    """Take the foreign keys off the stored text of the tables: no row is copied, however many there are.
+
+    The way that SQLite's own documentation gives for a constraint that is removed (ALTER TABLE, section 7).
+    """
+    connection = op.get_bind()
+    version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
+    connection.exec_driver_sql("PRAGMA writable_schema = ON")
+    for table, columns in COPIED.items():
+        text = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+        ).scalar_one()
+        for column, parent in columns:
+            key = (
+                rf"\s*CONSTRAINT fk_{table}_{column} FOREIGN KEY ?\({column}\) REFERENCES {parent} ?\(id\),?"
+            )
+            text, found = re.subn(key, "", text)
+            if found != 1:
+                raise RuntimeError(f"{table} has no foreign key {column} to {parent}: {text}")
+        # Where it stood last, the comma before it is left.
+        text = re.sub(r",(\s*\))(?=[^()]*$)", r"\1", text)
+        connection.exec_driver_sql(
+            "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?", (text, table)
+        )
+    connection.exec_driver_sql(f"PRAGMA schema_version = {int(version) + 1}")
+    connection.exec_driver_sql("PRAGMA writable_schema = OFF")

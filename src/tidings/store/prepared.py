@@ -15,17 +15,25 @@ class Prepared:
         # Lists of `IN` are written out: they are as constant as the rest.
         written = compiled.construct_expanded_state()
         convert = {**compiled._bind_processors, **written.processors}
-        values = {
+        self._by_name = {
             name: convert[name](value) if name in convert else value
             for name, value in written.parameters.items()
         }
         self._text = str(written.statement)
-        self._values: Any = (
-            tuple(values[name] for name in written.positiontup) if compiled.positional else values
+        self._order = written.positiontup if compiled.positional else None
+        self._values = self._given({})
+
+    def run(self, connection: sa.Connection, **numbers: int) -> sa.CursorResult[Any]:
+        """Execute it; the rowcount of an insert is known on both databases.
+
+        `numbers` are for bound parameters of these names, which differ from chunk to chunk.
+        """
+        return connection.exec_driver_sql(
+            self._text,
+            self._given(numbers) if numbers else self._values,
+            execution_options={"preserve_rowcount": True},
         )
 
-    def run(self, connection: sa.Connection) -> sa.CursorResult[Any]:
-        """Execute it; the rowcount of an insert is known on both databases."""
-        return connection.exec_driver_sql(
-            self._text, self._values, execution_options={"preserve_rowcount": True}
-        )
+    def _given(self, numbers: dict[str, int]) -> Any:
+        values = {**self._by_name, **numbers}
+        return values if self._order is None else tuple(values[name] for name in self._order)
