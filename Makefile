@@ -29,7 +29,7 @@ demo: setup  ## one campaign from segment to measured effect, on seeded customer
 	@$(PY) -m tidings.cli.main demo
 
 test: setup  ## the whole suite
-	@$(PY) -m pytest -q -n 2 tests
+	@$(PY) -m pytest -q -n 3 -o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 tests
 
 alone: setup  ## the tests that need the machine for themselves: Prefect with workers, processes killed by the clock
 	@$(PY) -m pytest -q -m 'alone and not nightly' tests

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psycopg
 
+from support.memory import fastest_folder
+
 # Durability of the server's disk is not what these tests are about; sessions keep their own synchronous_commit.
 _FAST = {
     "fsync": "off",
@@ -50,17 +52,9 @@ def _account() -> pwd.struct_passwd | None:
     return None
 
 
-def _fastest_folder() -> str:
-    """Return memory where there is plenty: a database for each test is copied ten times faster there."""
-    memory = Path("/dev/shm")
-    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3:
-        return str(memory)
-    return "/tmp"
-
-
 def _sweep() -> None:
     """Remove folders that killed test runs left behind: older than ten minutes and without a living server."""
-    for folder in Path(_fastest_folder()).glob("tidings-pg-*"):
+    for folder in Path(fastest_folder()).glob("tidings-pg-*"):
         try:
             if time.time() - folder.stat().st_mtime < 600:
                 continue
@@ -97,7 +91,7 @@ def running(binaries: Path) -> Iterator[Server]:
     _sweep()
     account = _account()
     who = {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-    folder = Path(tempfile.mkdtemp(prefix="tidings-pg-", dir=_fastest_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="tidings-pg-", dir=fastest_folder()))
     try:
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)

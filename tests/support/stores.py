@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from support.postgres import Server
 from tidings.clock import FixedClock
 from tidings.definitions.kinds.rules import Attribute, Attributes
 from tidings.store.database import Store
 from tidings.store.vocabulary import apply_changes
+
+if TYPE_CHECKING:
+    # Processes that are started to be killed need no driver of PostgreSQL to work on SQLite.
+    from support.postgres import Server
 
 WORKSPACE, ENVIRONMENT = "test", "development"
 START = datetime(2027, 3, 2, 9, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ exactly the files and the engine that it was made from; it can be deleted at any
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -19,27 +19,33 @@ from tidings.errors import Position, Problem
 
 # Relative to the workspace; `.tidings` is never part of the repository.
 FILE = Path(".tidings") / "cache" / "messages.json"
-_SHARED = ("config/workspace.yaml", "config/policies.yaml", "config/attributes.yaml")
+# So many entries are kept; the oldest leave first.
+_MOST = 1_000
+_SHARED = ("config/workspace.yaml", "config/policies.yaml", "config/attributes.yaml", "config/events.yaml")
 
 
 def checked(
-    definitions: Definitions, check: Callable[[Campaign], Sequence[Problem]]
+    definitions: Definitions, campaigns: Iterable[Campaign], check: Callable[[Campaign], Sequence[Problem]]
 ) -> dict[str, list[Problem]]:
     """Return the problems of each campaign's messages: as remembered, else by `check`, and then remembered."""
     root = Path(definitions.root)
     before = _read(root / FILE)
     kept: dict[str, Any] = {}
     found: dict[str, list[Problem]] = {}
+    anew = False
     engine = _engine()
-    for campaign in definitions.campaigns.values():
+    for campaign in campaigns:
         key = _key(definitions, root, campaign, engine)
         problems = _problems(before.get(key))
         if problems is None:
+            anew = True
             problems = list(check(campaign))
         found[campaign.id] = problems
         kept[key] = [_plain(one) for one in problems]
-    if kept.keys() != before.keys():
-        _write(root / FILE, kept)
+    if anew:
+        # `plan` asks about one campaign and `check` about all: neither may make the other begin from nothing.
+        others = {key: entry for key, entry in before.items() if key not in kept}
+        _write(root / FILE, dict([*others.items(), *kept.items()][-max(_MOST, len(kept)) :]))
     return found
 
 
@@ -47,7 +53,9 @@ def _key(definitions: Definitions, root: Path, campaign: Campaign, engine: bytes
     """Return the hash of everything that decides what the check says, places in files included."""
     # Several steps of a flow stand in one file, and may send one message in different ways.
     digest = sha256(engine + campaign.id.encode())
-    channels = [channel.path for channel in definitions.channels.values()]
+    # Its own channels decide; whoever looks at one campaign alone does not have the others.
+    bound = [definitions.channels[name] for name in campaign.via if name in definitions.channels]
+    channels = [channel.path for channel in bound or definitions.channels.values()]
     for name in sorted({*_SHARED, campaign.path, *channels}):
         digest.update(f"\0{name}\0".encode() + definitions.files.get(name, b""))
     folder = root / "templates" / campaign.send
