@@ -13,6 +13,7 @@ from __future__ import annotations
 from prefect import flow
 
 from tidings.flows.prefect_wrapping import (
+    apply_scores,
     collect_receipts,
     deliver_due,
     plan_due,
@@ -24,7 +25,12 @@ from tidings.flows.prefect_wrapping import (
 
 @flow(name="nightly", retries=1, retry_delay_seconds=300)
 def nightly(environment: str | None = None) -> None:
-    """Refresh segments, plan what is due, deliver it, collect receipts, report."""
+    """Apply scores, refresh segments, plan what is due, deliver it, collect receipts, report."""
+    scores = apply_scores(environment)
+    show_table(
+        "scores", scores, "Who is likely to do what: customers with a score, and which were learnt anew"
+    )
+
     segments = refresh_segments(environment)
     show_table("segments", segments, "Who is in each segment, who came and who left since the last time")
 

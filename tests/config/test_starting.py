@@ -88,6 +88,8 @@ def test_every_campaign_of_a_started_workspace_runs_with_its_own_examples(
 def test_the_examples_are_as_old_as_when_they_were_written(today: date, wanted: str) -> None:
     assert dated("C-1,1971-11-21,2026-06-20", today) == wanted
     assert dated("C-1,1984-03-02", today) == "C-1,1984-03-02"
+    day, month, year = reversed(wanted[-10:].split("-"))
+    assert dated("20.06.2026;весна_сад;1,20", today) == f"{day}.{month}.{year};весна_сад;1,20"
 
 
 def test_a_new_definition_names_its_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,13 +203,13 @@ def test_check_says_everything_and_fails(tmp_path: Path) -> None:
 
 
 def test_check_of_a_sound_workspace_counts_its_files(tmp_path: Path) -> None:
-    root = small_workspace(tmp_path, {"config/goals.yaml": "goals: Later\n"})
+    root = small_workspace(tmp_path, {"config/rates.yaml": "rates: Later\n"})
     result = CliRunner().invoke(check_command, [str(root)], standalone_mode=False)
     assert result.return_value == 0
     assert result.output.endswith("9 files, no problems, 1 warning\n")
 
 
-@pytest.mark.parametrize("path", ["config/attribution.yaml", "config/goals.yaml", "segments/old.yml"])
+@pytest.mark.parametrize("path", ["config/rates.yaml", "segments/old.yml"])
 def test_a_file_that_nobody_reads_is_as_severe_alone_as_among_all(path: str, tmp_path: Path) -> None:
     root = small_workspace(tmp_path, {path: "flow: Later\n"})
     among = CliRunner().invoke(check_command, [str(root), "--json"], standalone_mode=False)

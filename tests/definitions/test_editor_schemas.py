@@ -18,17 +18,25 @@ from tidings.definitions.hovers import LOCALES, hover
 from tidings.definitions.loader import load
 from tidings.definitions.readers import (
     attributes,
+    attribution,
     campaign,
     channel,
+    columns,
+    company_goals,
     events,
     examples,
     flow,
     goal,
+    goods,
     holidays,
+    ladder,
+    layout,
     offer,
     policies,
     rank,
+    scores,
     segment,
+    spending,
     staff,
     starting,
     stepping,
@@ -45,6 +53,8 @@ MARKETERS = [
     variants.VARIANT_KEYS, goal.KEYS, timing.TEST_KEYS, timing.PILOT_KEYS, offer.OFFER_KEYS, channel.KEYS,
     attributes.KEYS, events.KEYS, flow.KEYS, starting.START_KEYS, stepping.STEP_KEYS, stepping.WAIT_KEYS, policies.KEYS,
     policies.PURPOSE_KEYS, policies.CASE_KEYS, staff.KEYS, holidays.KEYS,
+    attribution.KEYS, attribution.POSITION_KEYS, company_goals.KEYS, company_goals.FILE_KEYS, ladder.RUNG_KEYS, scores.KEYS,
+    spending.COSTS, spending.TOUCHES, spending.WHO_KEYS, goods.PRODUCTS, goods.STOCK, layout.TOTAL_KEYS, columns.AMOUNT_KEYS,
 ]  # fmt: skip
 
 
@@ -69,7 +79,17 @@ def test_every_definition_that_loads_fits_the_schema_of_its_kind(root: Path, loc
         jsonschema.Draft202012Validator.check_schema(found[kind])
         for path in sorted((root / folder).glob("*.yaml")):
             jsonschema.Draft202012Validator(found[kind]).validate(plain(path))
-    for kind in ("workspace", "policies", "attributes", "events", "staff", "holidays"):
+    for kind in (
+        "workspace",
+        "policies",
+        "attributes",
+        "events",
+        "staff",
+        "holidays",
+        "attribution",
+        "goals",
+        "scores",
+    ):
         if not (root / "config" / f"{kind}.yaml").is_file():
             continue
         jsonschema.Draft202012Validator(found[kind]).validate(plain(root / "config" / f"{kind}.yaml"))

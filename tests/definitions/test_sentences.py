@@ -214,8 +214,8 @@ IN_A_CONDITION = [
     ("last_order_at: between 02.03.2027 and 2027-04-02", "PHR04", "write: 2027-03-02"),
     ("last_order_at: {not: before 02.03.2027}", "PHR05", "write: less than 2027-03-02"),
     ("country: before 2027-03-02", "PHR05", '{is: "before 2027-03-02"}'),
-    ("did: bounced", "KEY04", "there is sent, opened, clicked, replied, unsubscribed, and every event"),
-    ("any:\n      - did_not: delivered", "KEY04", "not supported by this version"),
+    ("did: registered", "KEY04", "there is sent, delivered, bounced, opened, clicked, replied, unsubscribed, spam_reported, and every event"),
+    ("any:\n      - did_not: attended", "KEY04", "not supported by this version"),
     ("orders: at least two", "PHR05", '"two" is not a number'),
     ("orders: atleast 2", "PHR05", '"orders" is a number'),
     ("orders: 12,5", "PHR05", '"orders" is a number'),
@@ -348,7 +348,7 @@ def test_two_tests_of_one_name_are_refused(tmp_path: Path) -> None:
         ("segments/old/new.yaml", "move it to segments/"),
         ("segments/_defaults.yaml", "not read by this version"),
         ("config/polices.yaml", 'did you mean "policies.yaml"?'),
-        ("config/goals.yaml", "not read by this version"),
+        ("config/rates.yaml", "not read by this version"),
     ],
 )
 def test_a_file_that_nobody_reads_is_a_warning(path: str, said: str, tmp_path: Path) -> None:

@@ -14,14 +14,27 @@ from tidings.campaigns.planning import make_plan
 from tidings.clock import to_micros
 from tidings.customers.identity import customer_u
 from tidings.definitions.conditions import AttributeCondition, DidCondition, StartPropertyCondition
+from tidings.definitions.kinds.figures import Vat
 from tidings.definitions.kinds.flow import DayOffset, WaitFor
+from tidings.definitions.kinds.importing import Column, CostsImport
 from tidings.definitions.kinds.offer import AtMost, Guard
 from tidings.definitions.kinds.segment import Rank
 from tidings.definitions.kinds.timing import Again, Rhythm, SendBetween
 from tidings.definitions.loader import check, load
 from tidings.definitions.readers.later import deciding
-from tidings.definitions.values import Compared, Duration, Is, LocalTime, Money, Order, Share, Unit
-from tidings.store.tables import people
+from tidings.definitions.values import (
+    Compared,
+    Duration,
+    Is,
+    LocalTime,
+    Money,
+    Order,
+    Share,
+    TextMatch,
+    TextPlace,
+    Unit,
+)
+from tidings.store.tables import money, people
 from tidings.store.vocabulary import apply_changes
 
 TWELVE = Path(__file__).parent / "twelve"
@@ -46,7 +59,7 @@ def test_none_of_them_has_an_error() -> None:
     assert {one.code for one in problems} == {"KEY08"}
     assert {one.severity for one in problems} == {"warning"}
     assert {one.message.split("`")[1] for one in problems} == {
-        "serves", "test", "guard", "offer", "issues", "archive", "pilot", "rank", "examples", "consent", "expires",
+        "test", "guard", "offer", "issues", "archive", "pilot", "examples", "consent", "expires",
     }  # fmt: skip
 
 
@@ -63,7 +76,7 @@ def test_good_customers_who_went_quiet_are_a_segment(definitions) -> None:
         ("order_placed", "120 days", (("category", "garden"),)),
         ("order_placed", "400 days", (("category", "tools"),)),
     ]
-    assert segment.acts_later == ("rank", "examples")
+    assert segment.acts_later == ("examples",)
 
 
 def test_the_spring_win_back_is_a_campaign(definitions) -> None:
@@ -181,6 +194,13 @@ def test_every_campaign_of_them_is_planned(name: str, definitions, empty_store) 
                 for n in range(20)
             ],
         )
+        # One of its segments goes by a score; without a model that was applied, nothing may be planned.
+        connection.execute(
+            money.score_models.insert().values(
+                hash="0" * 64, score="repeat_purchase", trained_at=to_micros(now), cut_off=to_micros(now),
+                model={}, quality={}, applied_at=to_micros(now), scored=20,
+            )
+        )  # fmt: skip
     plan = make_plan(empty_store, definitions, name, now=now)
     assert plan.campaign == name
     # Nobody has consented, so whoever is in the audience is refused.
@@ -191,25 +211,34 @@ def test_every_campaign_of_them_is_planned(name: str, definitions, empty_store) 
 def test_what_decides_who_gets_something_or_when_is_told_from_the_rest(definitions) -> None:
     campaigns = definitions.campaigns
     assert deciding(campaigns["spring_winback"].acts_later) == (
-        "test", "guard", "codes", "at_most", "stop_when", "segments/lapsed_garden_ru.yaml: rank",
-        "segments/taipei_fair_2027_leads.yaml: expires",
+        "test", "guard", "codes", "at_most", "stop_when", "segments/taipei_fair_2027_leads.yaml: expires",
     )  # fmt: skip
     assert deciding(campaigns["dealer_autumn"].acts_later) == ("pilot",)
     flows = definitions.flows
     assert deciding(flows["basket"].acts_later) == ("coupon: codes", "coupon: at_most")
     assert deciding(flows["contract_renewal"].acts_later) == ()
-    assert deciding(flows["winback_ladder"].acts_later) == ("segments/lapsed_garden_ru.yaml: rank",)
-    assert deciding(("serves", "priority", "archive", "offer", "lasts", "segments/a.yaml: examples")) == ()
+    assert deciding(flows["winback_ladder"].acts_later) == ()
+    assert deciding(("priority", "archive", "offer", "lasts", "segments/a.yaml: examples")) == ()
 
 
-def test_a_rank_by_a_score_without_values_says_so_at_its_place() -> None:
-    (problem,) = [one for one in check(TWELVE)[1] if one.message.startswith("`rank`")]
-    assert (problem.at.path, problem.at.line, problem.at.column) == ("segments/lapsed_garden_ru.yaml", 18, 1)
-    assert "repeat_purchase" in problem.hint and problem.severity == "warning"
+def test_the_costs_of_an_ad_network_are_an_import(definitions) -> None:
+    found = definitions.imports["yandex_costs"]
+    assert isinstance(found, CostsImport)
+    assert (found.title, found.layout.encoding, found.layout.header) == ("Расходы Яндекс Директ", "cp1251", 4)
+    assert (found.day.name, found.day.format) == ("Дата", "DD.MM.YYYY")
+    amount = found.amount
+    assert (amount.name, amount.money, str(amount.numbers)) == ("Расход", "RUB", "1 234,56")
+    assert amount.vat == Vat(Share(2200)) and amount.vat.net(Decimal("122.00")) == 100
+    assert found.clicks == Column("Клики") and found.impressions == Column("Показы")
+    assert (found.medium, found.source) == (Column(None, "search"), Column(None, "yandex_direct"))
+    assert found.campaign == Column("Кампания", starts=(("весна_сад", "spring_winback"),))
+    total = found.layout.total
+    assert total and total.tests == (("Кампания", TextMatch(TextPlace.STARTS, "Итого")),)
 
 
 SPRING, NEWS, BIRTH, DEALER = (f"campaigns/{name}.yaml" for name in ("spring_winback", "newsletter", "birthday", "dealer_autumn"))  # fmt: skip
 LAPSED = "segments/lapsed_garden_ru.yaml"
+COSTS = "config/imports/yandex_costs.yaml"
 SLIPS = [
     (SPRING, "on: 20%", "on: 20", "PHR01", "write: 20%"),
     (SPRING, "decide: after 6 hours", "decide: 6 hours", "PHR05", "write: after 6 hours"),
@@ -259,6 +288,28 @@ SLIPS = [
     (LAPSED, "lifetime_value: 22000", "lifetime_value: at least 22000", "PHR05", "write one value"),
     (LAPSED, "{order_placed: 400 days ago", "{order_placd: 400 days ago", "REF05", 'did you mean "order_placed"?'),
     (LAPSED, "{order_placed: 400 days ago", "{order_placed: 400 days", "PHR05", "write: 400 days ago"),
+    (SPRING, "serves: winback_2027", "serves: winback_2028", "REF13", 'did you mean "winback_2027"?'),
+    (LAPSED, "by: repeat_purchase", "by: repeat_purchas", "REF14", 'did you mean "repeat_purchase"?'),
+    (LAPSED, "by: repeat_purchase", "by: lifetime_valu", "REF14", 'did you mean "lifetime_value"?'),
+    (COSTS, "encoding: cp1251", "encoding: cp12511", "VAL07", "cp1251"),
+    (COSTS, "encoding: cp1251", "encoding: base64", "VAL07", "cp1251"),
+    (COSTS, "header: line 4", "header: 4", "VAL07", "write: line 4"),
+    (COSTS, "header: line 4", "header: line 0", "VAL07", "the first line is line 1"),
+    (COSTS, "kind: costs", "kind: cost", "VAL02", 'did you mean "costs"?'),
+    (COSTS, "kind: costs", "kind: calls", "KEY04", ""),
+    (COSTS, 'numbers: "1 234,56"', "numbers: 1 234,56", "VAL02", 'in quotes: numbers: "1 234,56"'),
+    (COSTS, 'numbers: "1 234,56"', 'numbers: "1_234.56"', "VAL02", "looks like the file"),
+    (COSTS, "money: RUB, ", "", "VAL06", "money: EUR"),
+    (COSTS, "vat: included 22%", "vat: 22%", "PHR01", "write: included 22%"),
+    (COSTS, "vat: included 22%", "vat: included 0%", "PHR01", "excluded"),
+    (COSTS, "medium: {value: search}", "medium: {value: search, column: Канал}", "KEY07", "column"),
+    (COSTS, "spring_winback}", "spring_winbak}", "REF15", 'did you mean "spring_winback"?'),
+    (COSTS, '"весна_сад*"', '"весна*сад"', "VAL07", 'write: "весна*"'),
+    (COSTS, '"весна_сад*"', '"*"', "VAL07", "then *"),
+    (COSTS, "unmatched: keep", "unmatched: drop", "VAL02", "write: keep"),
+    (COSTS, "replace: same day and source", "replace: same day and sourse", "VAL02", 'did you mean "same day and source"?'),
+    (COSTS, 'Кампания starts with "Итого"', "Кампания", "PHR05", "starts with"),
+    (COSTS, "clicks: Клики", "clics: Клики", "KEY01", 'did you mean "clicks"?'),
     ("channels/sms.yaml", "per segment", "per page", "KEY07", "the price of one message"),
     ("channels/sms.yaml", "per segment", "per sms", "PHR05", "per segment"),
     ("channels/call.yaml", "adapter: outbox", "adapter: smtp", "KEY07", "write `adapter: outbox`"),

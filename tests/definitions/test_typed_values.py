@@ -157,7 +157,9 @@ def test_a_name_stands_once_in_its_list(line: str, was: str, tmp_path: Path) -> 
     assert problem.at.column == line.rindex(",") + 3
 
 
-@pytest.mark.parametrize("name", ["sent", "opened", "clicked", "replied", "unsubscribed"])
+@pytest.mark.parametrize(
+    "name", ["sent", "delivered", "bounced", "opened", "clicked", "replied", "unsubscribed", "spam_reported"]
+)
 def test_the_responses_that_are_recorded_can_be_asked_for(name: str, tmp_path: Path) -> None:
     files = {
         "segments/s.yaml": f"segment: S\nwhere:\n  - did: {name}\n",
@@ -167,7 +169,7 @@ def test_the_responses_that_are_recorded_can_be_asked_for(name: str, tmp_path: P
     assert load(tmp_path).segments["s"]
 
 
-@pytest.mark.parametrize("name", ["delivered", "bounced", "spam_reported", "converted"])
+@pytest.mark.parametrize("name", ["answered", "registered", "attended", "converted"])
 def test_responses_that_nobody_records_are_refused_where_they_stand(name: str, tmp_path: Path) -> None:
     files = {
         "segments/s.yaml": f"segment: S\nwhere:\n  - did: {name}\n",

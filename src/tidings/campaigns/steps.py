@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from tidings.customers.identity import ADDRESS_COLUMNS
 from tidings.definitions.kinds.campaign import Audience, Campaign, Texts
 from tidings.definitions.kinds.flow import Flow, Step
+from tidings.definitions.kinds.given import Given, given_by
 from tidings.definitions.readers.addressing import PREFERRED
 from tidings.definitions.workspace import Definitions
 from tidings.errors import UsageError
@@ -51,6 +52,7 @@ def as_campaign(flow: Flow, step: Step, definitions: Definitions) -> Campaign:
         one_each="customer",
         group="party" if step.to or step.group else "",
         say=_texts(step),
+        given=given_to(flow, step, definitions),
         clock=flow.clock,
         priority=flow.priority,
         send_between=step.send_between,
@@ -58,6 +60,18 @@ def as_campaign(flow: Flow, step: Step, definitions: Definitions) -> Campaign:
         offer=step.offer,
         serves=flow.serves,
     )
+
+
+def given_to(flow: Flow, step: Step, definitions: Definitions) -> Given | None:
+    """Return what the event that starts a flow gives to the words of a step: its message, or the card of its task.
+
+    A message to another party is about several journeys, so nothing of one of them stands in it.
+    """
+    if step.to or not flow.starts.event:
+        return None
+    said = {name for name, _ in _texts(step)}
+    event = definitions.events.get(flow.starts.event)
+    return given_by(event, definitions.attributes, definitions.workspace.currency, said)
 
 
 def whole_flow(flow: Flow) -> Campaign:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tidings.definitions.files import WORKSPACE_FILE
 from tidings.definitions.kinds.rules import Environment
-from tidings.definitions.loader import load
+from tidings.definitions.loader import load, readable
 from tidings.definitions.workspace import Definitions
-from tidings.errors import UsageError
+from tidings.errors import Problem, UsageError
 
 DEVELOPMENT = "development"
 ROOT_VARIABLE = "TIDINGS_WORKSPACE"
@@ -27,7 +27,8 @@ class Settings:
     """What a command needs to know before it opens anything.
 
     `store_url` is absolute: a relative SQLite path is taken from the workspace, not from where the command runs.
-    `keys` are the texts of TIDINGS_KEYS (key id and key; the first signs), empty when it is not set.
+    `keys` are the texts of TIDINGS_KEYS (key id and key; the first signs), empty when it is not set. `problems` are the
+    errors of files that were left out, for a command that asked to go on despite them; else there are none.
     """
 
     root: Path
@@ -36,6 +37,12 @@ class Settings:
     store_url: str
     data_dir: Path
     keys: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def broken(self) -> dict[str, Problem]:
+        """The first problem of each file that was left out, by its path."""
+        return {one.at.path: one for one in reversed(self.problems)}
 
     def __repr__(self) -> str:
         # The address of a store and the keys are secrets; nothing that prints settings may show them.
@@ -67,18 +74,23 @@ def find_root(start: Path | None = None, *, variables: Mapping[str, str] | None 
 
 
 def load_settings(
-    root: Path | None = None, environment: str | None = None, *, variables: Mapping[str, str] | None = None
+    root: Path | None = None,
+    environment: str | None = None,
+    *,
+    variables: Mapping[str, str] | None = None,
+    despite_problems: bool = False,
 ) -> Settings:
     """Return the settings of a workspace in an environment.
 
     The environment is the one asked for, else TIDINGS_ENVIRONMENT, else development; production is therefore
-    never meant by accident. `variables` stands in for the machine's environment in tests.
+    never meant by accident. `variables` stands in for the machine's environment in tests. With `despite_problems`
+    broken files are left out and stand in `problems`; only config/workspace.yaml must be sound.
     Raises DefinitionErrors with every problem of the definitions, UsageError when the environment is unknown
     or its store is not named.
     """
     known = os.environ if variables is None else variables
     folder = find_root(root, variables=known)
-    definitions = load(folder)
+    definitions, problems = readable(folder) if despite_problems else (load(folder), ())
     chosen = _environment(definitions, environment or known.get(ENVIRONMENT_VARIABLE) or DEVELOPMENT)
     return Settings(
         root=folder,
@@ -87,6 +99,7 @@ def load_settings(
         store_url=_store_url(chosen, folder, known),
         data_dir=folder / ".tidings",
         keys=tuple(part.strip() for part in known.get(KEYS_VARIABLE, "").split(",") if part.strip()),
+        problems=problems,
     )
 
 

@@ -17,14 +17,18 @@ from tidings.definitions.syntax import spelled
 from tidings.errors import UsageError
 
 FOLDERS = ("segments", "campaigns", "flows", "templates", "channels", "config")
-# The customers, orders and contracts to try the starter with, and the day that their dates are counted from.
+# The files to try the starter with, and the day that their dates are counted from.
 EXAMPLES = (
     "config/imports/example_customers.csv",
     "config/imports/example_orders.csv",
     "config/imports/example_contracts.csv",
+    "config/imports/example_ad_touches.csv",
+    "config/imports/example_stock.csv",
+    "config/imports/example_yandex_costs.csv",
 )
+_ENCODINGS = {"config/imports/example_yandex_costs.csv": "cp1251"}
 _WRITTEN_ON = date(2026, 11, 21)
-_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b|\b(\d{2})\.(\d{2})\.(\d{4})\b")
 _GITIGNORE = """\
 # Data, keys and messages of the development environment.
 .tidings/
@@ -94,18 +98,21 @@ def _date_examples(target: Path, now: datetime) -> None:
     zone = re.search(r"(?m)^zone: (\S+)", (target / WORKSPACE_FILE).read_text(encoding="utf-8"))
     today = local_day(now, ZoneInfo(zone[1] if zone else "UTC"))
     for path in EXAMPLES:
-        example = target / path
-        example.write_text(dated(example.read_text(encoding="utf-8"), today), encoding="utf-8")
+        example, encoding = target / path, _ENCODINGS.get(path, "utf-8")
+        example.write_bytes(dated(example.read_bytes().decode(encoding), today).encode(encoding))
 
 
 def dated(text: str, today: date) -> str:
     """Return an example with its dates moved to a day: what was 90 days ago is, and who had a birthday has.
 
-    Dates of the last years move by days; a day of birth stays, unless it is the day the example was written on.
+    Dates of the last years move by days; a day of birth stays, unless it is the day the example was written on. Those
+    of a bill (01.06.2026) are never of birth.
     """
     passed = today - _WRITTEN_ON
 
     def moved(match: re.Match[str]) -> str:
+        if match[6]:
+            return f"{date(int(match[6]), int(match[5]), int(match[4])) + passed:%d.%m.%Y}"
         day = date(int(match[1]), int(match[2]), int(match[3]))
         if day.year >= _WRITTEN_ON.year - 5:
             return (day + passed).isoformat()

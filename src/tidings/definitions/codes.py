@@ -48,13 +48,15 @@ def _segment(condition: str) -> str:
     return f"segment: New people\nwhere:\n  - {condition}\n"
 
 
+_GOALS = "goals: What we want\nmore_revenue: {title: More revenue, kind: money, measure: revenue, target: 50000 EUR, from: 2027-01-01, by: 2027-12-31, owner: us@shop.example}\n"
+_ADS = "import: Ads\nkind: costs\nday: day\namount: {column: cost, money: EUR}\nmedium: {value: search}\nsource: {value: network}\n"
 _ALL = (
     Code("FIL01", "A file cannot be read", "It vanished, is a link to nowhere, or its rights forbid reading.", _S, "", "Check its name and rights."),
     Code("FIL02", "A file is not UTF-8", "Its text was saved in an older encoding; the likely ones are named.", _S, "segment: Новые покупатели\nwhere:\n  - country: RU\n", "Save it as UTF-8 in the editor.", encoding="cp1251"),
     Code("FIL03", "A file is too large", "1 MB is the most; definitions are written by people.", _S, "", "Keep lists of customers in a CSV file and import them."),
     Code("FIL04", "An invisible sign", "A control sign or an odd line break stands in the text.", _S, "segment: New\x07 people\nwhere:\n  - country: SE\n", "Delete it and type the text again."),
     Code("FIL05", "A file name is no id", "The file name is the id of the definition: letters, digits, _ and -.", "segments/new people.yaml", _segment("country: SE"), "Rename it to new_people.yaml."),
-    Code("FIL06", "A file is not read", "It lies where this version of tidings reads nothing, or ends in .yml.", "config/goals.yaml", "goals: What we want this year\n", "Move or rename it; what is not supported yet has no effect.", "warning"),
+    Code("FIL06", "A file is not read", "It lies where this version of tidings reads nothing, or ends in .yml.", "config/rates.yaml", "rates: What a euro costs\n", "Move or rename it; what is not supported yet has no effect.", "warning"),
     Code("FIL08", "A file is missing", "A workspace needs config/workspace.yaml and config/policies.yaml.", "config/policies.yaml", "", "Write it, or start a workspace with `tidings init`."),
     Code("FIL09", "A file is empty", "It has no line that says anything.", _S, "# later\n", "Write its first line, or delete the file."),
     Code("FIL10", "Too many problems in one file", "Only the first 200 are said; the rest may be their consequence.", _S, "segment: New people\nwhere:\n" + "  - contry: SE\n" * 201, "Mend these first."),
@@ -112,6 +114,9 @@ _ALL = (
     Code("REF08", "No such message", "A message is a folder in templates/.", _C, _CAMPAIGN.replace("send: welcome", "send: wellcome"), "Take the nearest name, or make the folder."),
     Code("REF09", "A message lacks a file", "A channel of `via` finds nothing to send.", _C, _CAMPAIGN.replace("via: email", "via: [email, text]"), "Write the file that is named, or take the channel out."),
     Code("REF10", "A value that never occurs", "The attribute is closed to other values.", _S, _segment("member_level: golden"), "Take one of its values, or add this one."),
+    Code("REF13", "No such goal", "Goals of the company stand in config/goals.yaml.", _C, _CAMPAIGN + "serves: more_revnue\n", "Take the nearest name, or write the goal.", beside=(("config/goals.yaml", _GOALS),)),
+    Code("REF14", "Nothing to put customers in order by", "A rank goes by an attribute that has a highest, or by a score of config/scores.yaml.", _S, _segment("country: SE") + "rank: {by: lifetime_valu, keep: top 40%}\n", "Take the nearest name, or write the score."),
+    Code("REF15", "No such campaign", "What a file of ads or costs calls a campaign leads to one of ours, or to a flow.", "config/imports/ads.yaml", _ADS + "campaign: {column: campaign, values: {Spring 2027: sprng}}\n", "Take the nearest name; rows that are for none of ours are kept without it."),
     Code("FLW01", "A step that nobody comes to", "Every way leads past it, or its conditions exclude each other.", _F, _flow(_LETTER.replace("}", ", then: end}") + "  again: {send: welcome, via: email}\n"), "Name it in then:, if_not: or split:, or delete it."),
     Code("FLW02", "A wait without a limit", "Who never does what is waited for would wait for ever.", _F, _flow("  answer:\n    wait_for: {did: order_placed}\n" + _LETTER), "Write such as up_to: 3 days."),
     Code("FLW03", "A jump that does not lead on", "A flow goes on to later steps only, and a wait is for the answer to an earlier message.", _F, _flow(_LETTER + "  back: {after: 1 day, then: letter}\n"), "Name a later step, or end."),

@@ -11,6 +11,7 @@ from tidings.definitions.codes import CODES
 from tidings.definitions.keyboard import latin_look, plain_signs
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.flow import Person
+from tidings.definitions.kinds.measuring import CompanyGoal, Score
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attribute, Event
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.nodes import Broken, Node, Place
@@ -36,9 +37,9 @@ class AnyName(dict[str, Any]):
 class Vocabulary:
     """The names that definitions may refer to. A value None means: declared, but unreadable; say nothing about it.
 
-    `purposes` None means that config/policies.yaml itself could not be read; `goals` that there is a config/goals.yaml.
-    `no_holdout` are the purposes that hold nobody out unless a campaign says so, `topics` those of each purpose.
-    `segment_rules` are the segments that could be read.
+    `purposes` None means that config/policies.yaml itself could not be read. `no_holdout` are the purposes that hold nobody
+    out unless a campaign says so, `topics` those of each purpose. `segment_rules` are the segments that could be read.
+    `media` are what imports of costs and touches say that ads came by; None where the files themselves say it.
     """
 
     currency: str | None = None
@@ -50,7 +51,9 @@ class Vocabulary:
     campaigns: set[str] = field(default_factory=set)
     purposes: set[str] | None = None
     templates: frozenset[str] = frozenset()
-    goals: bool = False
+    goals: dict[str, CompanyGoal | None] = field(default_factory=dict)
+    scores: dict[str, Score | None] = field(default_factory=dict)
+    media: frozenset[str] | None = frozenset()
     no_holdout: frozenset[str] = frozenset()
     topics: dict[str, tuple[str, ...]] = field(default_factory=dict)
     segment_rules: dict[str, Segment] = field(default_factory=dict)

@@ -21,8 +21,22 @@ EVENTS_FILE = "config/events.yaml"
 GOALS_FILE = "config/goals.yaml"
 STAFF_FILE = "config/staff.yaml"
 HOLIDAYS_FILE = "config/holidays.yaml"
-_CONFIG = (WORKSPACE_FILE, POLICIES_FILE, ATTRIBUTES_FILE, EVENTS_FILE, STAFF_FILE, HOLIDAYS_FILE)
-_LATER_CONFIG = {"goals", "attribution", "rates", "templates"}
+ATTRIBUTION_FILE = "config/attribution.yaml"
+SCORES_FILE = "config/scores.yaml"
+_CONFIG = (
+    WORKSPACE_FILE,
+    POLICIES_FILE,
+    ATTRIBUTES_FILE,
+    EVENTS_FILE,
+    STAFF_FILE,
+    HOLIDAYS_FILE,
+    GOALS_FILE,
+    ATTRIBUTION_FILE,
+    SCORES_FILE,
+)
+# No run of a campaign or a flow depends on these, and so none keeps them.
+BESIDE_RUNS = frozenset({GOALS_FILE, ATTRIBUTION_FILE})
+_LATER_CONFIG = {"rates", "templates"}
 _FOLDERS = ("segments", "campaigns", "flows", "channels", "config/imports")
 
 

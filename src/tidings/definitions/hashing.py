@@ -61,6 +61,12 @@ def definition_hash(definitions: Definitions, name: str) -> str:
             for path, digest in template_hashes(definitions, folder).items()
         },
     }
+    ranks = [definitions.segments[one].rank for one in needed_segments(definitions, list(needed.segments))]
+    scores = {
+        one.by: canonical(definitions.scores[one.by]) for one in ranks if one and one.by in definitions.scores
+    }
+    if scores:
+        content["scores"] = scores
     if needed.people:
         content["staff"] = {one: canonical(definitions.staff.get(one)) for one in needed.people}
     if needed.holidays:

@@ -5,7 +5,7 @@ The English text is the key's own; a test keeps this table complete for the file
 
 from __future__ import annotations
 
-from tidings.definitions import hovers_flows, hovers_rules
+from tidings.definitions import hovers_flows, hovers_measuring, hovers_rules
 
 LOCALES = ("en", "zh-TW", "zh-CN", "ru")
 
@@ -126,7 +126,10 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("The event whose amounts are taken off.", "要扣除金額的事件。", "要扣除金额的事件。", "Событие, суммы которого вычитаются."),
 )  # fmt: skip
 _BY_LOCALE = {
-    locale: {line[0]: line[number] for line in (*_TABLE, *hovers_rules.TABLE, *hovers_flows.TABLE)}
+    locale: {
+        line[0]: line[number]
+        for line in (*_TABLE, *hovers_rules.TABLE, *hovers_flows.TABLE, *hovers_measuring.TABLE)
+    }
     for number, locale in enumerate(LOCALES)
     if number
 }

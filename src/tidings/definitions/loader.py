@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,10 +19,13 @@ from tidings.definitions.context import (
 )
 from tidings.definitions.files import (
     ATTRIBUTES_FILE,
+    ATTRIBUTION_FILE,
+    BESIDE_RUNS,
     EVENTS_FILE,
     GOALS_FILE,
     HOLIDAYS_FILE,
     POLICIES_FILE,
+    SCORES_FILE,
     STAFF_FILE,
     WORKSPACE_FILE,
     Listing,
@@ -30,25 +35,29 @@ from tidings.definitions.files import (
 )
 from tidings.definitions.kinds.flow import Staff
 from tidings.definitions.kinds.importing import Import
-from tidings.definitions.kinds.rules import Attributes, Events
+from tidings.definitions.kinds.measuring import CompanyGoals
+from tidings.definitions.kinds.rules import Attributes, Events, Policies
 from tidings.definitions.kinds.timing import Holidays
 from tidings.definitions.nodes import Node
 from tidings.definitions.opening import check_first_key
 from tidings.definitions.readers import (
     attributes,
+    attribution,
     campaign,
     channel,
+    company_goals,
     events,
     flow,
     holidays,
     importing,
     policies,
+    scores,
     segment,
     staff,
     workspace,
 )
 from tidings.definitions.readers.later import flows_with_segments, with_segments
-from tidings.definitions.references import check_circles, check_experiments
+from tidings.definitions.references import check_circles, check_experiments, media_of
 from tidings.definitions.source import SourceFile
 from tidings.definitions.workspace import Definitions
 from tidings.errors import DefinitionErrors, Position, Problem
@@ -61,9 +70,25 @@ def load(root: Path) -> Definitions:
 
     Raises DefinitionErrors with all problems when there is any; warnings alone do not keep it from loading.
     """
-    definitions, problems = check(root)
-    if definitions is None:
-        raise DefinitionErrors(problem for problem in problems if problem.severity == "error")
+    return _loaded(_Reading(root))
+
+
+def load_apart(root: Path) -> Definitions:
+    """Return the definitions of a folder that holds the files of one campaign or flow, kept apart from their workspace.
+
+    What the company wants and how credit is shared are not among them, so names of goals are not looked up; nor are those of
+    scores where no file of scores is kept. Raises DefinitionErrors as `load` does.
+    """
+    reading = _Reading(root)
+    reading.apart = True
+    return _loaded(reading)
+
+
+def _loaded(reading: _Reading) -> Definitions:
+    definitions = reading.everything()
+    errors = dict.fromkeys(one for one in reading.problems if one.severity == "error")
+    if definitions is None or errors:
+        raise DefinitionErrors(sorted(errors, key=lambda problem: (problem.at, problem.code)))
     return definitions
 
 
@@ -78,6 +103,36 @@ def check(root: Path, instead: Mapping[str, bytes] | None = None) -> tuple[Defin
     problems = sorted(dict.fromkeys(reading.problems), key=lambda problem: (problem.at, problem.code))
     failed = any(problem.severity == "error" for problem in problems)
     return (None if failed else definitions), problems
+
+
+def readable(root: Path) -> tuple[Definitions, tuple[Problem, ...]]:
+    """Return what can be read of a workspace although some of its files are broken, and the errors of those.
+
+    For commands that work on what is stored and must work on a bad day, too: stopping, looking. A definition whose file has an
+    error is not among them at all, and policies that cannot be read are empty, so nothing may be planned or sent by these.
+    Raises DefinitionErrors when config/workspace.yaml itself cannot be read, for it names the store.
+    """
+    reading = _Reading(root)
+    definitions = reading.everything(despite_policies=True)
+    errors = dict.fromkeys(one for one in reading.problems if one.severity == "error")
+    if definitions is None:
+        own = [one for one in errors if one.at.path == WORKSPACE_FILE]
+        raise DefinitionErrors(own or errors)
+    found = tuple(sorted(errors, key=lambda problem: (problem.at, problem.code)))
+    return (_without(definitions, {one.at.path for one in found}) if found else definitions), found
+
+
+def _without(definitions: Definitions, broken: AbstractSet[str]) -> Definitions:
+    """Return the definitions without those of broken files: half of what somebody meant is not what they meant."""
+    every = definitions
+    return replace(
+        every,
+        segments={name: one for name, one in every.segments.items() if one.path not in broken},
+        campaigns={name: one for name, one in every.campaigns.items() if one.path not in broken},
+        flows={name: one for name, one in every.flows.items() if one.path not in broken},
+        channels={name: one for name, one in every.channels.items() if one.path not in broken},
+        imports={name: one for name, one in every.imports.items() if one.path not in broken},
+    )
 
 
 def load_import(path: Path, definitions: Definitions) -> Import:
@@ -113,6 +168,9 @@ def vocabulary_of(definitions: Definitions) -> Vocabulary:
         templates=definitions.templates,
         segment_rules=dict(definitions.segments),
         staff={one.name: one for one in definitions.staff.people},
+        goals={one.id: one for one in definitions.goals.goals} if definitions.goals else {},
+        scores=dict(definitions.scores),
+        media=media_of(definitions.imports.values()),
     )
 
 
@@ -132,19 +190,25 @@ class _Reading:
         self.vocabulary = Vocabulary()
         self.sources: dict[str, SourceFile] = {}
         self.instead: Mapping[str, bytes] = {}
+        self.apart = False
 
-    def everything(self) -> Definitions | None:
-        """Read every file; return the definitions, or None when workspace or policies could not be read."""
+    def everything(self, *, despite_policies: bool = False) -> Definitions | None:
+        """Read every file; return the definitions, or None when workspace or policies could not be read.
+
+        With `despite_policies` those that could not be read are empty.
+        """
         listing = list_files(self.root, self.problems)
         if WORKSPACE_FILE not in listing.config:
             return None
         known = self.vocabulary
+        if self.apart:
+            listing.config -= BESIDE_RUNS
+            known.goals, known.scores = AnyName(), AnyName()
         known.templates = listing.templates
         known.segments = dict(listing.folders["segments"])
         known.channels = dict.fromkeys(listing.folders["channels"])
         known.campaigns = set(listing.folders["campaigns"])
         known.flows = set(listing.folders["flows"])
-        known.goals = (self.root / GOALS_FILE).is_file()
         place = self._open(WORKSPACE_FILE, "workspace", workspace.read)
         if place is not None:
             known.currency, known.locale = place.currency, place.locale
@@ -165,6 +229,7 @@ class _Reading:
         days = (
             self._open(HOLIDAYS_FILE, "holidays", holidays.read) if HOLIDAYS_FILE in listing.config else None
         )
+        wanted = self._read_wishes(listing)
         channels = self._each(listing.folders["channels"], "channel", channel.read)
         known.channels.update(channels)
         segments = self._each(listing.folders["segments"], "segment", segment.read)
@@ -174,8 +239,17 @@ class _Reading:
         flows = self._each(listing.folders["flows"], "flow", flow.read)
         flows = flows_with_segments(flows, segments)
         imports = self._each(listing.folders["config/imports"], "import", importing.read)
+        unread = len(imports) < len(listing.folders["config/imports"])
+        known.media = None if unread else media_of(imports.values())
+        credit = (
+            self._open(ATTRIBUTION_FILE, "attribution", attribution.read)
+            if ATTRIBUTION_FILE in listing.config
+            else None
+        )
         self.problems += check_circles(segments, self.sources)
         self.problems += check_experiments(imports, self.sources)
+        if rules is None and despite_policies:
+            rules = Policies(())
         if place is None or rules is None:
             return None
         return Definitions(
@@ -193,6 +267,9 @@ class _Reading:
             templates=listing.templates,
             staff=Staff(tuple(one for one in known.staff.values() if one)),
             holidays=days or Holidays(),
+            scores={name: one for name, one in known.scores.items() if one},
+            attribution=credit,
+            goals=wanted,
         )
 
     def read(self, file: SourceFile, kind: str, reader: Callable[[Node, Context], T]) -> T | None:
@@ -226,6 +303,17 @@ class _Reading:
         if EVENTS_FILE in listing.config:
             read = self._open(EVENTS_FILE, "events", events.read)
             self.vocabulary.events = AnyName() if read is None else read
+
+    def _read_wishes(self, listing: Listing) -> CompanyGoals | None:
+        """Read scores, goals and the ladder, so that segments, campaigns and flows can be asked whether they name one."""
+        if SCORES_FILE in listing.config:
+            found = self._open(SCORES_FILE, "scores", scores.read)
+            self.vocabulary.scores = AnyName() if found is None else found
+        if GOALS_FILE not in listing.config:
+            return None
+        read = self._open(GOALS_FILE, "goals", company_goals.read)
+        self.vocabulary.goals = AnyName() if read is None else read[1]
+        return read[0] if read else None
 
     def _open(self, path: str, kind: str, reader: Callable[[Node, Context], T]) -> T | None:
         if path in self.instead:

@@ -18,8 +18,13 @@ FOLDERS = {
     "events": "config/events.yaml",
     "staff": "config/staff.yaml",
     "holidays": "config/holidays.yaml",
+    "goals": "config/goals.yaml",
+    "attribution": "config/attribution.yaml",
+    "scores": "config/scores.yaml",
 }
-_LATER = ("occasion", "survey", "goals", "attribution")
+_LATER = ("occasion", "survey")
+# Files in which each key but the first is a name, so that a missing title would leave a name in its place.
+_OF_NAMES = ("attributes", "events", "staff", "goals", "scores")
 
 
 def check_first_key(node: Node, kind: str, context: Context) -> None:
@@ -49,6 +54,6 @@ def check_first_key(node: Node, kind: str, context: Context) -> None:
             "KEY05", first, f'a file here starts with "{kind}", and this one is of kind {first.text}',
             f"it belongs in {FOLDERS[first.text]}",
         )  # fmt: skip
-    if kind in ("attributes", "events", "staff"):
+    if kind in _OF_NAMES:
         context.report("KEY05", first, f'the first line of this file is its title: "{kind}: TITLE"')
         raise Unreadable

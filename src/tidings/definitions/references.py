@@ -12,7 +12,7 @@ from tidings.definitions.conditions import (
     SegmentCondition,
 )
 from tidings.definitions.kinds.flow import Flow
-from tidings.definitions.kinds.importing import ExperimentImport, Import
+from tidings.definitions.kinds.importing import CostsImport, ExperimentImport, Import, TouchesImport
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.source import SourceFile
 from tidings.errors import Position, Problem
@@ -82,6 +82,18 @@ def _circle(
     if len(circle) == 2:
         message = f'the segment "{circle[0]}" refers to itself'
     return sources[at.path].problem("REF07", at, message, "one of them must say its own conditions")
+
+
+def media_of(imports: Iterable[Import]) -> frozenset[str] | None:
+    """Return the media that imports of costs and touches name; None where a file may bring any, in a column of its own."""
+    found: set[str] = set()
+    for one in imports:
+        if isinstance(one, (CostsImport, TouchesImport)):
+            if one.medium.name is not None and isinstance(one, TouchesImport):
+                return None
+            found |= {word for word in (one.medium.value,) if word}
+            found |= {meant for _, meant in (*one.medium.values, *one.medium.starts)}
+    return frozenset(found)
 
 
 def check_experiments(imports: dict[str, Import], sources: dict[str, SourceFile]) -> list[Problem]:

@@ -166,10 +166,26 @@ def _meaning(root: Path, instead: Mapping[str, bytes], path: str) -> object:
 
 
 def _said_by(definitions: Definitions, path: str) -> object:
-    kinds = (definitions.segments, definitions.campaigns, definitions.channels, definitions.imports)
+    kinds = (
+        definitions.segments,
+        definitions.campaigns,
+        definitions.flows,
+        definitions.channels,
+        definitions.imports,
+    )
     for kind in kinds:
         for one in kind.values():
             if one.path == path:
                 return canonical(one)
-    parts = (definitions.workspace, definitions.policies, definitions.attributes, definitions.events)
+    parts = (
+        definitions.workspace,
+        definitions.policies,
+        definitions.attributes,
+        definitions.events,
+        definitions.staff,
+        definitions.holidays,
+        definitions.goals,
+        definitions.attribution,
+        definitions.scores,
+    )
     return [canonical(one) for one in parts]

@@ -51,8 +51,9 @@ def one_of(words: Iterable[str], says: str = "") -> Reader[str]:
         raise trap or context.report(
             "VAL02",
             scalar,
-            f'"{scalar.text}" is not one of {listed}',
-            did_you_mean(scalar.text, allowed, listing=False),
+            f'"{scalar.text}" is not {"one of " if len(allowed) > 1 else ""}{listed}',
+            did_you_mean(scalar.text, allowed, listing=False)
+            or (f"write: {listed}" if len(allowed) == 1 else ""),
         )
 
     return Reader(read, says or f"one of {', '.join(allowed)}", {"enum": allowed})

@@ -8,6 +8,7 @@ from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.flow import Flow, Staff
 from tidings.definitions.kinds.importing import Import
+from tidings.definitions.kinds.measuring import Attribution, CompanyGoals, Score
 from tidings.definitions.kinds.rules import Attributes, Events, Policies, Workspace
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.kinds.timing import Holidays
@@ -34,3 +35,6 @@ class Definitions:
     templates: frozenset[str] = frozenset()
     staff: Staff = Staff()
     holidays: Holidays = field(default_factory=Holidays)
+    scores: dict[str, Score] = field(default_factory=dict)
+    attribution: Attribution | None = None
+    goals: CompanyGoals | None = None

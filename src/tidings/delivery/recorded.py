@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tidings.campaigns.steps import ONLY_STEP, as_campaign, send_steps, with_step
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.rules import Purpose
-from tidings.definitions.loader import load
+from tidings.definitions.loader import load_apart
 from tidings.definitions.workspace import Definitions
 from tidings.errors import DefinitionErrors, StoreError, UsageError
 from tidings.store.artifacts import get
@@ -165,7 +165,7 @@ def _load(files: Mapping[str, bytes], campaign: str) -> Definitions:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         try:
-            definitions = load(root)
+            definitions = load_apart(root)
         except DefinitionErrors as error:
             first = error.problems[0]
             raise _incomplete(campaign, f"{first.at.path}: {first.message}") from error

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from tidings.clock import Clock
 from tidings.definitions.kinds.campaign import Campaign, Variant
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.given import nameable
 from tidings.definitions.workspace import Definitions
 from tidings.errors import UsageError
 from tidings.templates.email import CompiledEmail
@@ -105,7 +106,7 @@ def campaign_spec(
         fallback_locale=workspace.locale,
         texts={name: text if isinstance(text, str) else dict(text) for name, text in said},
         texts_path=campaign.path,
-        attributes=definitions.attributes,
+        attributes=nameable(definitions.attributes, campaign.given),
         sender=bound.sender,
         sender_path=bound.path,
         reply_to=bound.reply_to,

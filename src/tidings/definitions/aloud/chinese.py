@@ -94,7 +94,7 @@ class Chinese:
         if one.rank:
             keep = one.rank.keep
             shown = str(keep) if isinstance(keep, Share) else figure(keep, ",") + self._say("people")
-            text += self._say("rank", self.names.attribute(one.rank.by), shown)
+            text += self._say("rank", self.names.ranked(one.rank.by), shown)
         if one.owner:
             text += "；" + self._say("owner", one.owner)
         return text
@@ -255,6 +255,8 @@ class Chinese:
             parts.append(self._say("copies", self._segments(one.copies_to, "and")))
         if one.goal:
             parts.append(self._goal(one.goal))
+        if one.serves:
+            parts.append(self._say("serves", self.names.aim(one.serves)))
         if one.owner:
             parts.append(self._say("owner", one.owner))
         return "；".join(parts)

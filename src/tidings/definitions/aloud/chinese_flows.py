@@ -89,6 +89,8 @@ class ChineseFlows(Chinese):
         parts += [self._step(number, step) for number, step in enumerate(one.steps, 1)]
         if one.goal:
             parts.append(self._goal(one.goal))
+        if one.serves:
+            parts.append(self._say("serves", self.names.aim(one.serves)))
         if one.owner:
             parts.append(self._say("owner", one.owner))
         return "；".join(parts) + "。"

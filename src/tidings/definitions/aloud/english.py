@@ -88,7 +88,7 @@ class English:
             keep = (
                 str(one.rank.keep) if isinstance(one.rank.keep, Share) else f"{figure(one.rank.keep, ',')} customers"
             )  # fmt: skip
-            text += f"; of those left, the {keep} with the highest “{self.names.attribute(one.rank.by)}” stay"
+            text += f"; of those left, the {keep} with the highest “{self.names.ranked(one.rank.by)}” stay"
         if one.owner:
             text += f"; {one.owner} answers for it"
         return f"{text}."
@@ -239,6 +239,8 @@ class English:
             )
         if one.goal:
             parts.append(f"it succeeds when {self._goal(one.goal)}")
+        if one.serves:
+            parts.append(f"it serves the goal “{self.names.aim(one.serves)}”")
         if one.owner:
             parts.append(f"{one.owner} answers for it")
         return "; ".join(parts) + "."

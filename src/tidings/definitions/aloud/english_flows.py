@@ -30,6 +30,8 @@ class EnglishFlows(English):
         parts += [f"step {number} {self._step(step)}" for number, step in enumerate(one.steps, 1)]
         if one.goal:
             parts.append(f"it succeeds when {self._goal(one.goal)}")
+        if one.serves:
+            parts.append(f"it serves the goal “{self.names.aim(one.serves)}”")
         if one.owner:
             parts.append(f"{one.owner} answers for it")
         return "; ".join(parts) + "."

@@ -28,6 +28,16 @@ class Names:
         found = self.definitions.attributes.get(name)
         return found.title or name if found else self.built_in.get(name, name)
 
+    def ranked(self, name: str) -> str:
+        """Return what people call an attribute or a score that customers are put in order by."""
+        score = self.definitions.scores.get(name)
+        return score.title or name if score else self.attribute(name)
+
+    def aim(self, name: str) -> str:
+        """Return what people call a goal of the company."""
+        goals = self.definitions.goals.goals if self.definitions.goals else ()
+        return next((one.title for one in goals if one.id == name), name)
+
     def person(self, name: str) -> str:
         """Return what people call somebody of the staff."""
         found = self.definitions.staff.get(name)

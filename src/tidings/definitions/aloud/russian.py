@@ -95,7 +95,7 @@ class Russian:
             text += f"; исключаются те, для кого выполняется хотя бы одно: {'; '.join(map(self._condition, one.except_))}"
         if one.rank:
             keep = one.rank.keep
-            by = f"с наибольшим значением «{self.names.attribute(one.rank.by)}»"
+            by = f"с наибольшим значением «{self.names.ranked(one.rank.by)}»"
             if isinstance(keep, Share):
                 text += f"; из оставшихся берутся {share_of(keep)} {by}"
             else:
@@ -261,6 +261,7 @@ class Russian:
             parts.append(f"копии идут в {_segments(titles, accusative=True, word='и')}")
         if one.goal:
             parts.append(self._goal(one.goal))
+        parts += [f"это ради цели «{self.names.aim(one.serves)}»"] if one.serves else []
         if one.owner:
             parts.append(f"отвечает {one.owner}")
         return "; ".join(parts) + "."

@@ -35,6 +35,7 @@ class RussianFlows(Russian):
         parts += [f"шаг {number} {self._step(step)}" for number, step in enumerate(one.steps, 1)]
         if one.goal:
             parts.append(self._goal(one.goal))
+        parts += [f"это ради цели «{self.names.aim(one.serves)}»"] if one.serves else []
         if one.owner:
             parts.append(f"отвечает {one.owner}")
         return "; ".join(parts) + "."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tidings.definitions.conditions import Condition
+from tidings.definitions.kinds.given import Given
 from tidings.definitions.kinds.offer import Guard, Offer
 from tidings.definitions.kinds.timing import Again, Pilot, Recurrence, SendBetween, WinnerTest
 from tidings.definitions.values import Duration, LocalTime, Money, Share, Test
@@ -79,6 +80,7 @@ class Campaign:
     `copies_to` names segments of staff who get the real message and are never counted. `costs` are fixed, by name.
     `say` are texts for every variant; the message of a campaign without variants shows them.
     `misfire` is what happens to an occurrence more than 12 hours late: skip, catch_up or reschedule ("": by the class).
+    `given` is what the event that starts a flow gives to a message of one of its steps.
     `acts_later` names keys that are read and checked, and that this version does not act on; one of a segment is
     written `segments/NAME.yaml: KEY`. Everything from `audience` on is among them where it is written.
     """
@@ -126,3 +128,5 @@ class Campaign:
     serves: str = ""
     issues: str = ""
     archive: str = ""
+    # Of the event, which is part of every hash by itself.
+    given: Given | None = field(default=None, compare=False)

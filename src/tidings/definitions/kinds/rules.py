@@ -225,6 +225,15 @@ BUILT_IN_RESPONSES = [
     "converted",
 ]
 # Those that this version records, so that segments and goals can ask for them; the others are names kept for later.
-RECORDED_RESPONSES = ("sent", "opened", "clicked", "replied", "unsubscribed")
+RECORDED_RESPONSES = (
+    "sent",
+    "delivered",
+    "bounced",
+    "opened",
+    "clicked",
+    "replied",
+    "unsubscribed",
+    "spam_reported",
+)
 
 FIXED_COLUMNS = ("key", "email", "phone", "fax", "locale", "zone", "country", "account")

@@ -1,10 +1,10 @@
-"""Who gets a campaign, as what, and by which channels: `to`, `purpose`, `send`, `via`, `group`, `costs`."""
+"""Who gets a campaign, as what, by which channels and to what end: `to`, `purpose`, `send`, `via`, `costs`, `serves`."""
 
 from __future__ import annotations
 
 import re
 
-from tidings.definitions.context import Context, did_you_mean
+from tidings.definitions.context import Context, Unreadable, did_you_mean
 from tidings.definitions.kinds.campaign import Audience
 from tidings.definitions.nodes import Entry, Mapping, Node, Scalar, Sequence
 from tidings.definitions.quantities import MONEY, reading_trap
@@ -108,6 +108,17 @@ def _purpose(node: Node, context: Context) -> str:
     raise context.report("REF03", scalar, f'no purpose "{scalar.text}"', hint)
 
 
+def _serves(node: Node, context: Context) -> str:
+    scalar = expect_scalar(node, context, "a goal of config/goals.yaml")
+    known = context.vocabulary.goals
+    if scalar.text in known:
+        return scalar.text
+    if key_trap(scalar.text, scalar, context, sorted(known)):
+        raise Unreadable
+    hint = did_you_mean(scalar.text, known) or f"write it in config/goals.yaml, under {scalar.text}:"
+    raise context.report("REF13", scalar, f'no goal "{scalar.text}" in config/goals.yaml', hint)
+
+
 def _group(node: Node, context: Context) -> str:
     scalar = expect_scalar(node, context, "account, or a phrase such as one sheet a dealer")
     if scalar.text == "account" or _GROUP.match(scalar.text):
@@ -171,6 +182,7 @@ SEND = Reader(_folder, "a folder in templates/", _NAME)
 _CHANNELS = list_of(Reader(_channel, "a channel", _NAME), "via", or_one=True, once=True)
 VIA = Reader(_via, _CHANNELS.says, _CHANNELS.schema)
 PURPOSE = Reader(_purpose, "a purpose of config/policies.yaml", _NAME)
+SERVES = Reader(_serves, "a goal of config/goals.yaml", _NAME)
 GROUP = Reader(_group, "account, or a phrase such as one sheet a dealer", {"type": "string"})
 COSTS = Reader(_costs, "names, each with an amount", {"type": "object", "additionalProperties": {"type": "string"}})  # fmt: skip
 UNIT = Reader(_UNITS.read, _UNITS.says, _UNITS.schema)

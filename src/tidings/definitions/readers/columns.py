@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from typing import Any
 
 from tidings.definitions.context import Context
 from tidings.definitions.keyboard import sign_trap
+from tidings.definitions.kinds.figures import NUMBER_FORMS, NumberForm, Vat
 from tidings.definitions.kinds.importing import Column, RowTest
 from tidings.definitions.nodes import Entry, Mapping, Node, Scalar
 from tidings.definitions.predicates import Tested, read_test, refuse_typed
+from tidings.definitions.quantities import parse_share, reading_trap
 from tidings.definitions.schema import (
     Key,
     Keys,
@@ -77,6 +80,38 @@ def _value_map(node: Node, context: Context) -> tuple[tuple[str, str], ...]:
     return each_entry(mapping, context, read)
 
 
+def _numbers(node: Node, context: Context) -> NumberForm:
+    forms = ", ".join(f'"{form}"' for form in NUMBER_FORMS)
+    scalar = expect_scalar(node, context, f"how the file writes 1234.56, one of {forms}")
+    found = NUMBER_FORMS.get(scalar.text.replace("\u00a0", " ").replace("\u202f", " "))
+    if found is not None:
+        return found
+    # Without quotes, a comma inside braces ends the value.
+    cut = [
+        form for form in NUMBER_FORMS if "," in form and scalar.plain and form.startswith(f"{scalar.text},")
+    ]
+    raise context.report(
+        "VAL02", scalar, f'"{scalar.text}" does not write 1234.56 in any of these ways: {forms}',
+        f'put it in quotes: numbers: "{cut[0]}"' if cut else "take the one that looks like the file",
+    )  # fmt: skip
+
+
+def _vat(node: Node, context: Context) -> Vat:
+    scalar = expect_scalar(node, context, "included and a share such as included 22%, or excluded")
+    if scalar.text == "excluded":
+        return Vat()
+    word, _, rest = scalar.text.partition(" ")
+    share = parse_share(rest) if word == "included" else None
+    if share is not None and share.basis_points > 0:
+        return Vat(share)
+    trap = reading_trap(scalar, context)
+    bare = parse_share(scalar.text)
+    raise trap or context.report(
+        "PHR01", scalar, f'"{scalar.text}" does not say how much tax its amounts hold',
+        f"write: included {scalar.text}" if bare and bare.basis_points else "write such as included 22%, or excluded",
+    )  # fmt: skip
+
+
 COLUMN_KEYS = Keys(
     "a column",
     (
@@ -88,16 +123,18 @@ COLUMN_KEYS = Keys(
         Key("values", Reader(_value_map, "what stands in the file and what is meant", {"type": "object"}), "What stands in the file: what is meant.", "values: {No E-Mail: holdout}"),
         Key("times", whole(1, 1_000_000), "Multiplies the number.", "times: 1000"),
         Key("separator", TEXT, "Splits a text into a list.", 'separator: ";"'),
+        Key("numbers", Reader(_numbers, "how 1234.56 is written", {"enum": list(NUMBER_FORMS)}), "How the file writes the number 1234.56.", 'numbers: "1 234,56"', default="digits with a point"),
     ),
-    later=frozenset({"numbers", "vat", "encoding"}),
 )  # fmt: skip
+_VAT = Key("vat", Reader(_vat, "`included` and a share, or `excluded`", {"type": "string", "pattern": "^(included [0-9.]+%|excluded)$"}), "The tax in its amounts; what is kept is net of it.", "vat: included 22%", default="excluded")  # fmt: skip
+AMOUNT_KEYS = Keys("an amount", (*COLUMN_KEYS.keys, _VAT))
 
 
-def read_column(node: Node, context: Context) -> Column:
+def read_column(node: Node, context: Context, keys: Keys = COLUMN_KEYS) -> Column:
     """Read a column: its name alone, or with how it is read."""
     if not isinstance(node, Mapping):
         return Column(HEADER.read(node, context))
-    values: dict[str, Any] = COLUMN_KEYS.read(node, context)
+    values: dict[str, Any] = keys.read(node, context)
     if ("column" in values) == ("value" in values):
         raise context.report(
             "KEY07",
@@ -114,10 +151,50 @@ def read_column(node: Node, context: Context) -> Column:
         values=values.get("values", ()),
         times=values.get("times"),
         separator=values.get("separator"),
+        numbers=values.get("numbers"),
+        vat=values.get("vat"),
     )
 
 
-COLUMN = Reader(read_column, "a column, or {column: …} with how it is read", {"type": ["string", "object"]})
+def _amount(node: Node, context: Context) -> Column:
+    column = read_column(node, context, AMOUNT_KEYS)
+    if column.money is None:
+        name = column.name or "NAME IN THE HEADER"
+        raise context.report(
+            "VAL06", node, "amounts of money need their currency", f"write: {{column: {name}, money: EUR}}"
+        )
+    return column
+
+
+def _naming(node: Node, context: Context) -> Column:
+    """Read a column whose `values` may say with a * at the end what a cell starts with."""
+    column = read_column(node, context)
+    if not any("*" in cell for cell, _ in column.values):
+        return column
+    assert isinstance(node, Mapping)
+    written = node.entries["values"].value
+    assert isinstance(written, Mapping)
+    for cell, entry in written.entries.items():
+        if "*" in cell[:-1] or cell == "*":
+            raise context.report(
+                "VAL07", entry.key, f'"{cell}": a * stands at the end, after what cells start with',
+                f'write: "{cell.split("*")[0]}*"' if cell.split("*")[0] else "write what they start with, then *",
+            )  # fmt: skip
+    return replace(
+        column,
+        values=tuple(one for one in column.values if not one[0].endswith("*")),
+        starts=tuple((cell[:-1], meant) for cell, meant in column.values if cell.endswith("*")),
+    )
+
+
+_EITHER = {"type": ["string", "object"]}
+COLUMN = Reader(read_column, "a column, or {column: …} with how it is read", _EITHER)
+AMOUNT = Reader(
+    _amount,
+    "{column: …, money: CUR} with how its amounts are written",
+    {**AMOUNT_KEYS.schema(), "required": ["money"]},
+)
+NAMING = Reader(_naming, "a column, or {column: …}; in `values` a * at the end stands for any rest", _EITHER)
 
 
 def read_cells(node: Node, context: Context) -> tuple[tuple[str, Test], ...]:

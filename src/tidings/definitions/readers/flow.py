@@ -12,7 +12,7 @@ from tidings.definitions.kinds.rules import TASK_EVENTS
 from tidings.definitions.kinds.timing import Again
 from tidings.definitions.nodes import Mapping, Node
 from tidings.definitions.readers import timing
-from tidings.definitions.readers.addressing import PURPOSE, check_purpose, check_topic
+from tidings.definitions.readers.addressing import PURPOSE, SERVES, check_purpose, check_topic
 from tidings.definitions.readers.campaign import HOLDOUT_KEYS, check_goal, read_holdout
 from tidings.definitions.readers.goal import GOAL
 from tidings.definitions.readers.later import of_flow
@@ -64,7 +64,7 @@ KEYS = Keys(
         Key("flow", TEXT, "The title that people see.", "flow: Abandoned basket", required=True),
         Key("owner", TEXT, "Who answers for it.", "owner: crm@nordicgarden.example"),
         Key("why", TEXT, "What makes it worth sending.", "why: Half of those reminded come back"),
-        Key("serves", TEXT, "The goal of the company that it is for, by its name in config/goals.yaml.", "serves: winback_2027"),
+        Key("serves", SERVES, "The goal of the company that it is for, by its name in config/goals.yaml.", "serves: winback_2027"),
         Key("purpose", PURPOSE, "What the message is for: decides class, consent and default holdout.", "purpose: marketing", default="marketing"),
         Key("topic", TEXT, "The topic of its purpose that the message belongs to.", "topic: roses"),
         Key("priority", one_of(["high", "normal", "low"]), "Who wins under the frequency cap.", "priority: high", default="normal"),
@@ -122,7 +122,7 @@ def read(node: Node, context: Context, name: str) -> Flow:
         steps=steps,
         again=again,
         leave_when=leave,
-        acts_later=of_flow(values, node, steps, context),
+        acts_later=of_flow(node, steps, context),
         **{key: values[key] for key in plain.split() if key in values},
     )
     _check(flow, node, context)

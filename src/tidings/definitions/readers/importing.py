@@ -1,4 +1,4 @@
-"""config/imports/*.yaml: how a file of customers, events or a test run elsewhere is read."""
+"""config/imports/*.yaml: how a file is read; here of customers, events and tests run elsewhere, the others beside it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from tidings.definitions.kinds.importing import (
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, RECORDED_RESPONSES, TASK_EVENTS
 from tidings.definitions.nodes import Entry, Mapping, Node
 from tidings.definitions.quantities import DURATION
+from tidings.definitions.readers import goods, spending
 from tidings.definitions.readers.columns import CELLS, COLUMN, HEADER, ROW_TESTS, read_column
+from tidings.definitions.readers.layout import KIND, KINDS, LATER_KINDS, SKIP, TITLE, kind_key
 from tidings.definitions.readers.workspace import COUNTRY
 from tidings.definitions.schema import (
     Key,
@@ -34,23 +36,7 @@ from tidings.definitions.schema import (
 )
 from tidings.definitions.texts import NAME, TEXT, check_name, one_of
 
-_LATER_KINDS = (
-    "touches",
-    "costs",
-    "products",
-    "stock",
-    "answers",
-    "consents",
-    "cases",
-    "calls",
-    "suppressions",
-)
-_LATER = frozenset(
-    "encoding header total replace unmatched from vat source_column day amount clicks impressions medium".split()
-)
-_KIND = one_of(["customers", "events", "experiment"])
-_TITLE = Key("import", TEXT, "The title that people see.", "import: Orders from the shop", required=True)
-_SKIP = Key("skip", ROW_TESTS, "Rows that pass any of these lines are left out and counted.", "skip: [{UnitPrice: at most 0}]")  # fmt: skip
+_LATER = frozenset("encoding header total replace unmatched from".split())
 _FRESH = Key("fresh", DURATION, "Nothing that uses what it brings is sent while its last finished import is older.", "fresh: 26 hours")  # fmt: skip
 _CUSTOMER = Key("customer", COLUMN, "The column that names a customer for ever.", "customer: customer_id", required=True)  # fmt: skip
 
@@ -122,15 +108,15 @@ def _consent(node: Node, context: Context) -> ConsentColumns:
 CUSTOMERS = Keys(
     "an import of customers",
     (
-        _TITLE,
-        Key("kind", _KIND, "What the rows are.", "kind: customers", required=True),
+        TITLE,
+        kind_key("customers"),
         _CUSTOMER,
         Key("fields", Reader(_fields, "our names: columns of the file", {"type": "object"}), "Our fixed columns and attributes: columns of the file.", "fields: {email: email}", required=True),
         Key("consent", list_of(Reader(_consent, "a consent", CONSENT_KEYS.schema()), '"consent"'), "Consent that comes with a row.", "consent: [{channel: email, purpose: marketing, basis: opt-in in the shop}]"),
         Key("country", COUNTRY, "How phone numbers without a country code are read.", "country: SE"),
         Key("source", TEXT, "Where the rows come from; kept with every consent.", "source: shop export"),
         _FRESH,
-        _SKIP,
+        SKIP,
     ),
     later=_LATER,
 )  # fmt: skip
@@ -179,8 +165,8 @@ def _returns(node: Node, context: Context) -> Returns:
 EVENTS = Keys(
     "an import of events",
     (
-        _TITLE,
-        Key("kind", _KIND, "What the rows are.", "kind: events", required=True),
+        TITLE,
+        kind_key("events"),
         Key("event", _MADE, "The event that a row, or the rows of an order, become.", "event: order_placed", required=True),
         Key("order", HEADER, "Rows with the same value are one event with items, at its first minute.", "order: InvoiceNo"),
         _CUSTOMER,
@@ -190,7 +176,7 @@ EVENTS = Keys(
         Key("properties", NAMED_COLUMNS, "Properties of the event: columns of the file.", "properties: {order_total: {column: total, money: EUR}}"),
         Key("ids", list_of(HEADER, '"ids"'), "Columns that identify an event for ever; else the order, else the row itself.", "ids: [order_id]"),
         _FRESH,
-        _SKIP,
+        SKIP,
     ),
     later=_LATER,
 )  # fmt: skip
@@ -217,19 +203,27 @@ def _campaign(node: Node, context: Context) -> str:
 EXPERIMENT = Keys(
     "an import of an experiment",
     (
-        _TITLE,
-        Key("kind", _KIND, "What the rows are.", "kind: experiment", required=True),
+        TITLE,
+        kind_key("experiment"),
         Key("campaign", Reader(_campaign, "a new name", {"type": "string"}), "`tidings report` answers under this name.", "campaign: hillstrom", required=True),
         _CUSTOMER,
         Key("arm", COLUMN, "The column of the arm; `values` says which is `holdout`.", "arm: {column: segment, values: {No E-Mail: holdout}}", required=True),
         Key("outcomes", NAMED_COLUMNS, "What was measured: columns of the file.", "outcomes: {visit: visit}", required=True),
         Key("before", Reader(_before, "columns, or names and columns", {"type": ["array", "object"]}), "Measured before the test; adjusts, never filters.", "before: [history]"),
         Key("at", COLUMN, "When the customer was drawn.", "at: {column: sent_on, format: YYYY-MM-DD}"),
-        _SKIP,
+        SKIP,
     ),
     later=_LATER,
 )  # fmt: skip
-BY_KIND = {"customers": CUSTOMERS, "events": EVENTS, "experiment": EXPERIMENT}
+BY_KIND = {
+    "customers": CUSTOMERS,
+    "events": EVENTS,
+    "experiment": EXPERIMENT,
+    "costs": spending.COSTS,
+    "touches": spending.TOUCHES,
+    "products": goods.PRODUCTS,
+    "stock": goods.STOCK,
+}
 
 
 def read(node: Node, context: Context, name: str) -> Import:
@@ -239,12 +233,12 @@ def read(node: Node, context: Context, name: str) -> Import:
         report_missing(mapping, context, 'an import needs "kind"', "kind: customers", ["import"])
         raise Unreadable
     value = mapping.entries["kind"].value
-    scalar = expect_scalar(value, context, "customers, events or experiment")
-    if scalar.text in _LATER_KINDS:
+    scalar = expect_scalar(value, context, f"one of {', '.join(KINDS)}")
+    if scalar.text in LATER_KINDS:
         raise context.report(
             "KEY04", value, f"imports of {scalar.text} are not supported by this version of tidings"
         )
-    kind = _KIND.read(value, context)
+    kind = KIND.read(value, context)
     values: dict[str, Any] = BY_KIND[kind].read(node, context)
     start: dict[str, Any] = {"id": name, "title": values["import"], "path": context.file.path}
     if kind == "customers":
@@ -268,6 +262,14 @@ def read(node: Node, context: Context, name: str) -> Import:
             outcomes=values["outcomes"],
             **optional,
         )
+    if kind == "costs":
+        return spending.costs(start, values)
+    if kind == "touches":
+        return spending.touches(start, values)
+    if kind == "products":
+        return goods.products(start, values, mapping, context)
+    if kind == "stock":
+        return goods.stock(start, values)
     return _events(start, values, mapping, context)
 
 

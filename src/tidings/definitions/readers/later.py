@@ -14,10 +14,10 @@ from tidings.definitions.nodes import Mapping as MappingNode
 from tidings.definitions.references import flow_segments, segment_references
 
 # Keys without which other people would get something, or get it at another time or as something else.
-_DECIDING = frozenset("pilot test guard issues codes at_most stop_when rank expires".split())
-_OF_CAMPAIGN = ("serves", "pilot", "test", "guard", "issues", "archive")
+_DECIDING = frozenset("pilot test guard issues codes at_most stop_when expires".split())
+_OF_CAMPAIGN = ("pilot", "test", "guard", "issues", "archive")
 _OF_OFFER = ("codes", "at_most", "stop_when")
-_OF_SEGMENT = ("rank", "examples", "consent", "expires")
+_OF_SEGMENT = ("examples", "consent", "expires")
 
 
 def deciding(acts_later: Iterable[str]) -> tuple[str, ...]:
@@ -29,21 +29,14 @@ def of_campaign(values: Mapping[str, Any], node: MappingNode, context: Context) 
     """Return the keys of a campaign that nothing acts on yet, after warning at each of them."""
     found = [key for key in _OF_CAMPAIGN if key in values]
     for key in found:
-        hint = "there is no config/goals.yaml yet" if key == "serves" and not context.vocabulary.goals else ""
-        _warn(node, key, context, hint)
+        _warn(node, key, context)
     found += _of_offer(node, context)
     return tuple(found)
 
 
-def of_flow(
-    values: Mapping[str, Any], node: MappingNode, steps: tuple[Step, ...], context: Context
-) -> tuple[str, ...]:
-    """Return the keys of a flow that nothing acts on yet, those of a step as `STEP: KEY`, after warning at each."""
-    found = ["serves"] if "serves" in values else []
-    if found:
-        _warn(
-            node, "serves", context, "" if context.vocabulary.goals else "there is no config/goals.yaml yet"
-        )
+def of_flow(node: MappingNode, steps: tuple[Step, ...], context: Context) -> tuple[str, ...]:
+    """Return the keys of the steps of a flow that nothing acts on yet as `STEP: KEY`, after warning at each."""
+    found: list[str] = []
     written = node.entries["steps"].value
     for step in steps:
         inner = written.entries[step.name].value if isinstance(written, MappingNode) else None
@@ -69,12 +62,8 @@ def of_segment(values: Mapping[str, Any], node: MappingNode, context: Context) -
     found = tuple(key for key in _OF_SEGMENT if key in values)
     for key in found:
         hint = ""
-        if key == "rank" and values["rank"].by not in context.vocabulary.attributes:
-            hint = f'no score "{values["rank"].by}" has values; everybody whom the conditions fit is a member'
-        elif key == "consent":
+        if key == "consent":
             hint = "write it under `consent:` of the mapping that the list is imported by"
-        elif key == "rank":
-            hint = "everybody whom the conditions fit is a member"
         _warn(node, key, context, hint)
     return found
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tidings.definitions.context import Context
+from tidings.definitions.context import Context, Unreadable, did_you_mean
 from tidings.definitions.kinds.segment import Rank
 from tidings.definitions.nodes import Node
 from tidings.definitions.quantities import parse_share, reading_trap
-from tidings.definitions.schema import Key, Keys, Reader, expect_scalar
+from tidings.definitions.schema import Key, Keys, Reader, expect_scalar, key_trap
 from tidings.definitions.texts import check_name
 from tidings.definitions.values import Share
 
@@ -19,14 +19,24 @@ _SORTED = ("number", "money", "date", "instant")
 def _by(node: Node, context: Context) -> str:
     scalar = expect_scalar(node, context, "an attribute or a score")
     check_name(scalar, context)
-    attribute = context.vocabulary.attributes.get(scalar.text)
+    name, vocabulary = scalar.text, context.vocabulary
+    attribute = vocabulary.attribute(name)
     if attribute is not None and attribute.type not in _SORTED:
         raise context.report(
-            "PHR05",
-            scalar,
-            f'"{scalar.text}" is a {attribute.type}; only numbers, money and dates have a highest',
+            "PHR05", scalar, f'"{name}" is a {attribute.type}; only numbers, money and dates have a highest'
         )
-    return scalar.text
+    if name in vocabulary.attributes or name in vocabulary.scores:
+        return name
+    sortable = [key for key, one in vocabulary.attributes.items() if one is None or one.type in _SORTED]
+    known = {*sortable, *vocabulary.scores}
+    if key_trap(name, scalar, context, sorted(known)):
+        raise Unreadable
+    hint = (
+        did_you_mean(name, known, listing=False) or "declare it in config/scores.yaml, or take an attribute"
+    )
+    raise context.report(
+        "REF14", scalar, f'no score and no attribute "{name}" to put customers in order by', hint
+    )
 
 
 def _keep(node: Node, context: Context) -> Share | int:

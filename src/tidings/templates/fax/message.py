@@ -9,6 +9,7 @@ from pathlib import Path
 from tidings.clock import Clock
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.given import nameable
 from tidings.definitions.money import from_minor
 from tidings.definitions.workspace import Definitions
 from tidings.templates.campaign import channel_of, variant_of
@@ -65,7 +66,7 @@ def campaign_fax(
         fallback_locale=workspace.locale,
         texts={name: text if isinstance(text, str) else dict(text) for name, text in said},
         texts_path=campaign.path,
-        attributes=definitions.attributes,
+        attributes=nameable(definitions.attributes, campaign.given),
         sender=bound.sender,
         sender_path=bound.path,
         opt_out_phone=options.get("opt_out_phone", ""),

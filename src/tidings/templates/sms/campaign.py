@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tidings.clock import Clock
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.given import nameable
 from tidings.definitions.workspace import Definitions
 from tidings.templates.campaign import channel_of, variant_of
 from tidings.templates.sms.compile import compile_sms
@@ -49,7 +50,7 @@ def campaign_sms(
         fallback_locale=workspace.locale,
         texts={name: text if isinstance(text, str) else dict(text) for name, text in said},
         texts_path=campaign.path,
-        attributes=definitions.attributes,
+        attributes=nameable(definitions.attributes, campaign.given),
         sender=bound.sender,
         sender_name=workspace.title,
         signature=str(dict(bound.options).get("signature", "")),

@@ -1,0 +1,68 @@
+"""What starts a flow, as its messages may name it: the properties of the event, beside the attributes of the customer.
+
+One rule for conditions and templates: a name stands for an attribute, else for a property of what started the journey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attribute, Attributes, Event
+
+# The lines of an order, by name, as `with: {item: …}` looks at them; a property of that name hides it.
+ITEMS = "item"
+# These stand for the customer and the sender in every message, whatever an event calls its properties.
+_TAKEN = frozenset(
+    (*FIXED_COLUMNS, "unsubscribe_url", "postal_address", "sender_name", "salutation", "group")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The names that the event which starts a flow gives to its messages, each with its type as an attribute has it.
+
+    `revenue` is the property that is kept as the event's amount.
+    """
+
+    event: str
+    names: tuple[Attribute, ...]
+    revenue: str | None = None
+
+    def get(self, name: str) -> Attribute | None:
+        """Return the name with its type, or None."""
+        return next((one for one in self.names if one.name == name), None)
+
+
+def given_by(
+    event: Event | None, attributes: Attributes, currency: str, said: Collection[str]
+) -> Given | None:
+    """Return what an event gives; None for a flow that no event starts.
+
+    Attributes hide properties of the same name, and so do the words that the step itself says. `currency` is that of money
+    which names none.
+    """
+    if event is None:
+        return None
+    hidden = {*_TAKEN, *said, *(one.name for one in attributes.attributes)}
+    found = [
+        Attribute(one.name, one.type, currency=(one.currency or currency) if one.type == "money" else None)
+        for one in event.properties
+    ]
+    if event.property(ITEMS) is None:
+        found.append(Attribute(ITEMS, "list"))
+    return Given(event.name, tuple(one for one in found if one.name not in hidden), event.revenue)
+
+
+def nameable(attributes: Attributes, given: Given | None) -> Attributes:
+    """Return everything that a message may name, as attributes."""
+    return attributes if given is None else Attributes((*attributes.attributes, *given.names))
+
+
+def split_names(names: Iterable[str], given: Given | None) -> tuple[list[str], list[str]]:
+    """Return the names of the customer's own values, and those that the event gives."""
+    own: list[str] = []
+    of_event: list[str] = []
+    for name in names:
+        (own if given is None or given.get(name) is None else of_event).append(name)
+    return own, of_event
