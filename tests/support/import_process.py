@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from support import import_world
+from support import cost_files, import_world
 from support.stores import open_store
 from tidings.customers import driving
 from tidings.customers.importing import import_file
@@ -25,7 +25,8 @@ def main() -> None:
 
     driving._store_chunk = told  # type: ignore[assignment]
     with open_store(url) as store:
-        import_file(store, import_world.DEFINITIONS, getattr(import_world, mapping), Path(file))
+        found = getattr(import_world, mapping, None) or getattr(cost_files, mapping)
+        import_file(store, import_world.DEFINITIONS, found, Path(file))
     print("done", flush=True)
 
 

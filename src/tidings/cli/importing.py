@@ -1,4 +1,4 @@
-"""`tidings import`: read customers, events or a test from a file, and say what that did."""
+"""`tidings import`: read customers, events, a test, costs, touches or products from a file, and say what that did."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tidings.cli import import_answers
 from tidings.cli.options import environment_option, examples, json_option, yes_option
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _WARNINGS = {
         "tidings import orders-2027-03.csv.gz --as orders --json",
         "tidings import kunden.xlsx --guess",
         "tidings import fair.csv --as customers --into fair_leads",
+        "tidings import direct-2027-03.csv --as yandex_costs",
     )
 )
 @click.argument("file", type=click.Path(path_type=Path))
@@ -73,7 +75,7 @@ def command(
     again: bool,
     as_json: bool,
 ) -> int:
-    """Read customers, events or a test from FILE: a CSV, CSV.gz or XLSX.
+    """Read customers, events, a test, costs and touches of ads, products or stock from FILE: a CSV, CSV.gz or XLSX.
 
     A text that is not UTF-8 is recognised (UTF-16, GB18030, Big5, Windows-1251 and others), and the result says as what.
 
@@ -233,10 +235,13 @@ def _show(result: ImportResult) -> None:
     elif result.resumed_from:
         click.echo(f"went on behind row {result.resumed_from:,}, where an earlier import stopped.\n")
     counted = [(result.rows, f"rows in the file ({result.read_as})")]
-    if result.events or result.kind == "events":
+    if result.kind in import_answers.KINDS:
+        counted += import_answers.counts(result)
+    elif result.events or result.kind == "events":
         counted.append((result.events, "events new"))
-    counted += [(result.created, "customers new")]
-    if result.kind != "events":
+    if result.kind not in import_answers.KINDS:
+        counted += [(result.created, "customers new")]
+    if result.kind not in ("events", *import_answers.KINDS):
         counted += [(result.updated, "rows changed a customer"), (result.unchanged, "rows changed nothing")]
     counted += [(result.details[name], words) for name, words in _DETAILS.items() if name in result.details]
     if result.skipped:
@@ -248,6 +253,8 @@ def _show(result: ImportResult) -> None:
     for name, words in _WARNINGS.items():
         if name in result.details:
             click.echo(f"  {result.details[name]:>12,}  {words}")
+    if result.costs is not None:
+        click.echo("\n" + "\n".join(import_answers.money(result.costs)))
     _show_rejects(result)
     _show_reach(result)
 

@@ -96,22 +96,64 @@ def attribute_reader(attribute: Attribute, column: Column, zone: str) -> Reader:
     if attribute.values:
         read = _closed(read, frozenset(attribute.values), attribute)
     if attribute.lowest is not None or attribute.highest is not None:
-        read = _bounded(read, attribute)
+        read = _bounded(read, attribute, column)
     return read
 
 
 def mapped(column: Column, read: Reader) -> Reader:
     """Return a reader that first replaces what stands in the file by what is meant (`values:`)."""
-    if not column.values:
+    if not column.values and not column.starts:
         return read
+    meant = meaning(column)
+    return lambda text: read(meant(text) or text)
+
+
+def meaning(column: Column) -> Callable[[str], str | None]:
+    """Return what tells the meaning of a text under `values:`, None for one that is not there.
+
+    A text that stands there as a whole comes first, then the longest of those that it starts with.
+    """
     meant = dict(column.values)
-    return lambda text: read(meant.get(text, text))
+    starts = sorted(column.starts, key=lambda pair: -len(pair[0]))
+    if not starts:
+        return meant.get
+
+    # Names of campaigns repeat from row to row.
+    @lru_cache(maxsize=8192)
+    def find(text: str) -> str | None:
+        found = meant.get(text)
+        if found is not None:
+            return found
+        return next((value for start, value in starts if text.startswith(start)), None)
+
+    return find
 
 
 def exact_reader(column: Column) -> Reader:
-    """Return what reads a number exactly, as a Decimal."""
-    times = column.times or 1
-    return decimal_of if times == 1 else lambda text: decimal_of(text) * times
+    """Return what reads a number exactly, as a Decimal; taxes that it holds stay in it."""
+    times, read = column.times or 1, _as_written(column)
+    return read if times == 1 else lambda text: read(text) * times
+
+
+def net_reader(column: Column) -> Callable[[str], Decimal]:
+    """Return what reads an amount of money exactly and takes the tax off that it holds (`vat:`), unrounded."""
+    gross, vat = exact_reader(column), column.vat
+    return gross if vat is None else lambda text: vat.net(gross(text))
+
+
+def _as_written(column: Column) -> Callable[[str], Decimal]:
+    """Return what reads a number in the form that the mapping says (`numbers:`), else with a point."""
+    form = column.numbers
+    if form is None:
+        return decimal_of
+
+    def read(text: str) -> Decimal:
+        value = form.read(text)
+        if value is None:
+            raise CellError("not a number", f'"{_short(text)}" is not a number written {form}')
+        return _bounded_number(value, text)
+
+    return read
 
 
 def decimal_of(text: str) -> Decimal:
@@ -124,7 +166,10 @@ def decimal_of(text: str) -> Decimal:
             # NT$1,000: the money belongs into the mapping, `{column: …, money: TWD}`.
             hint = f"; write {plain}, without currency and thousands"
         raise CellError("not a number", f'"{_short(text)}" is not a number{hint}')
-    value = Decimal(text)
+    return _bounded_number(Decimal(text), text)
+
+
+def _bounded_number(value: Decimal, text: str) -> Decimal:
     if abs(value) > _LARGEST:
         raise CellError("number too large", f'"{_short(text)}" is too large')
     return value
@@ -150,6 +195,9 @@ def instant_reader(column: Column, zone: str) -> Reader:
 
 def _numbers(column: Column) -> Reader:
     times = column.times
+    if column.numbers is not None:
+        exact = exact_reader(column)
+        return lambda text: float(exact(text))
     if times is None or times == 1:
 
         def plain(text: str) -> float:
@@ -164,6 +212,9 @@ def _numbers(column: Column) -> Reader:
 
 def _money(column: Column, currency: str) -> Reader:
     times, cents = column.times or 1, exponent(currency) == 2
+    if column.numbers is not None or column.vat is not None:
+        net = net_reader(column)
+        return lambda text: to_minor(net(text), currency)
 
     def read(text: str) -> int:
         # 12.50 is the rule; the careful way is for the rest.
@@ -224,12 +275,13 @@ def _closed(read: Reader, allowed: frozenset[str], attribute: Attribute) -> Read
     return checked
 
 
-def _bounded(read: Reader, attribute: Attribute) -> Reader:
+def _bounded(read: Reader, attribute: Attribute, column: Column) -> Reader:
     low, high = attribute.lowest, attribute.highest
+    amount = net_reader(column)
 
     def checked(text: str) -> Any:
         value = read(text)
-        exact = decimal_of(text) if attribute.type == "money" else Decimal(value)
+        exact = amount(text) if attribute.type == "money" else Decimal(value)
         if (low is not None and exact < low) or (high is not None and exact > high):
             sides = f"{'' if low is None else low} to {'' if high is None else high}".strip()
             raise CellError("out of bounds", f'"{_short(text)}" is outside {sides}')

@@ -51,7 +51,7 @@ class Progress:
 class Job:
     """One import at work. `seen` counts what reading alone decides, `kept` what was stored, `lost` money kept out.
 
-    `tables` are the names of those that it fills.
+    `tables` are the names of those that it fills, `answer` is what its kind says at the end beside its counts.
     """
 
     store: Store
@@ -66,6 +66,7 @@ class Job:
     kept: Counter[str] = field(default_factory=Counter)
     lost: dict[str, Decimal] = field(default_factory=dict)
     stopped: bool = False
+    answer: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.kept.update(
@@ -217,6 +218,30 @@ def store_items(
     return not job.stopped
 
 
+def store_batches(
+    job: Job,
+    batches: Iterator[tuple[int, Sequence[Item]]],
+    apply: Callable[[sa.Connection, Sequence[Item], int], dict[str, int]],
+    *,
+    total: int,
+) -> bool:
+    """Store whole batches, each in one transaction; return whether the end was reached.
+
+    A batch is (number of its last row, its items): what must not be torn apart stands in one. `total` is the number of rows.
+    """
+    left = (batch for batch in batches if batch[0] > job.entry.rows_done)
+    growing = Growing(job.store, *job.tables)
+    before = job.entry.rows_done
+    for ((last, items),) in job.store.paced("import").chunks(left, 1):
+        _store_chunk(job, items, last, apply)
+        growing.add(last - before)
+        before = last
+        job.tell("storing", last, total)
+        if job.stopped:
+            return False
+    return not job.stopped
+
+
 def _store_chunk(
     job: Job,
     chunk: Sequence[Item],
@@ -228,7 +253,9 @@ def _store_chunk(
         try:
             with job.store.durable("import") as connection:
                 counts = apply(connection, chunk, now) if chunk else {}
-                kept = job.kept + Counter(counts)
+                kept = Counter(job.kept)
+                # Not `+`, which loses what is below zero: a day of refunds.
+                kept.update(counts)
                 job.entry.advance(connection, last, dict(kept), now)
         except StoreError as error:
             # Somebody else created one of the customers in the meantime: reading again sees it.

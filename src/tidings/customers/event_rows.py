@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
-from hashlib import blake2b
 from itertools import groupby
 from typing import Any
 
@@ -15,6 +14,7 @@ from tidings.customers.driving import Job, Numbered
 from tidings.customers.knowing import read_key
 from tidings.customers.matching import any_row_test
 from tidings.customers.orders import EventItem, Line
+from tidings.customers.row_keys import RowKeys
 from tidings.customers.spill import Groups, Ordinals
 from tidings.definitions.kinds.importing import Column, EventsImport
 from tidings.definitions.kinds.rules import Event
@@ -32,16 +32,14 @@ class EventRows:
     def __init__(self, mapping: EventsImport, definitions: Definitions, job: Job, ordinals: Ordinals) -> None:
         places = job.places()
         zone = definitions.workspace.zone
-        self._mapping, self._job, self._ordinals = mapping, job, ordinals
+        self._mapping, self._job = mapping, job
         self._sale = _event(definitions, mapping.event, mapping.path)
         self._returned = _event(definitions, mapping.returns.event, mapping.path) if mapping.returns else None
         self._is_return = any_row_test(mapping.returns.when, places) if mapping.returns else None
         self._customer = Cell(mapping.customer, read_key, places)
         self._at = Cell(mapping.at, instant_reader(mapping.at, zone), places)
         self._order = None if mapping.order is None else places[mapping.order]
-        self._ids = [places[name] for name in mapping.ids]
-        # Sorted by name, so that an export with its columns in another order has the same rows.
-        self._whole = [place for _, place in sorted(places.items())]
+        self._keys = RowKeys(mapping.ids, places, ordinals)
         self.currency: str | None = None
         self._amount: Cell | None = None
         self._properties: list[tuple[str, Cell, bool]] = []
@@ -68,7 +66,7 @@ class EventRows:
         if self._item is not None:
             lines = (self._line(cells, returned),)
             amount = self._minor(lines)
-        key = self._key(cells)
+        key = self._keys(cells)
         customer = self._customer(cells)
         if customer is None:
             value = self._major(amount) if amount is not None else None
@@ -189,17 +187,6 @@ class EventRows:
             job.lost[self.currency] = job.lost.get(self.currency, Decimal(0)) + (
                 -value if returned else value
             )
-
-    def _key(self, cells: list[str]) -> str:
-        if self._ids:
-            values = [cells[place].strip() for place in self._ids]
-            if not any(values):
-                raise CellError(
-                    "no id", "the columns that identify the event are empty", self._mapping.ids[0]
-                )
-            return json.dumps(["id", *values], ensure_ascii=False)
-        digest = blake2b("\x1f".join([cells[place] for place in self._whole]).encode(), digest_size=16)
-        return f"row:{digest.hexdigest()}:{self._ordinals.next(digest.digest())}"
 
     def _property(
         self, name: str, column: Column, definitions: Definitions, places: dict[str, int], zone: str

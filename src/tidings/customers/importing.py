@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tidings.clock import to_micros
 from tidings.customers import ledger
 from tidings.customers.collecting import rarely_collecting
+from tidings.customers.cost_answer import from_json
 from tidings.customers.customer_rows import CustomerRows
 from tidings.customers.customer_store import CustomerStore
-from tidings.customers.driving import SEEN, Job, Progress, parsed, parsed_together, store_items
+from tidings.customers.driving import (
+    SEEN,
+    Job,
+    Progress,
+    parsed,
+    parsed_together,
+    store_items,
+)
 from tidings.customers.event_rows import LINE_WIDTH, EventRows
 from tidings.customers.event_store import EventStore
 from tidings.customers.experiment import ExperimentRows, ExperimentStore
+from tidings.customers.laid_out import run_laid_out
+from tidings.customers.layouts import LAID_OUT, body_of, check_totals, layout_of
 from tidings.customers.listing import Lists, listing
+from tidings.customers.mapped_columns import columns_of, formats_of
 from tidings.customers.matching import any_row_test
 from tidings.customers.reach import missing_columns, reach
-from tidings.customers.reading import Limits, fingerprint, open_rows, require_columns
+from tidings.customers.reading import Limits, Table, fingerprint, open_rows, require_columns
 from tidings.customers.rejects import Rejects
 from tidings.customers.result import ImportResult, Rejected
 from tidings.customers.spill import Groups, Ordinals
 from tidings.definitions.kinds.importing import (
-    Column,
+    CostsImport,
     CustomersImport,
     EventsImport,
     ExperimentImport,
     Import,
+    ProductsImport,
+    StockImport,
+    TouchesImport,
 )
 from tidings.definitions.money import to_minor
 from tidings.definitions.workspace import Definitions
@@ -36,11 +51,23 @@ from tidings.store import audit
 from tidings.store.database import Store
 from tidings.store.table_statistics import analyse
 
-_KINDS = {CustomersImport: "customers", EventsImport: "events", ExperimentImport: "experiment"}
+_KINDS = {
+    CustomersImport: "customers",
+    EventsImport: "events",
+    ExperimentImport: "experiment",
+    CostsImport: "costs",
+    TouchesImport: "touches",
+    ProductsImport: "products",
+    StockImport: "stock",
+}
 _TABLES = {
     CustomersImport: ("customers", "customer_attributes", "customer_lists", "consents"),
     EventsImport: ("customers", "events", "event_items"),
     ExperimentImport: ("customers", "enrolments", "outcomes"),
+    CostsImport: ("costs",),
+    TouchesImport: ("touches",),
+    ProductsImport: ("products",),
+    StockImport: ("products",),
 }
 _TOTALS = ("created", "updated", "unchanged", "events")
 
@@ -76,23 +103,39 @@ def import_file(
     identity = fingerprint(
         path, *_about(definitions, mapping), *filter(None, (encoding, sheet, str(lists or "")))
     )
+    layout = layout_of(mapping, path)
+    opened = partial(
+        open_rows,
+        path,
+        limits,
+        encoding=encoding or layout.encoding,
+        sheet=sheet,
+        formats=formats_of(mapping),
+        header_line=layout.header,
+    )
     with ExitStack() as stack:
         stack.enter_context(rarely_collecting())
-        rows = stack.enter_context(
-            open_rows(path, limits, encoding=encoding, sheet=sheet, formats=_formats(mapping))
+        rows: Table = stack.enter_context(opened())
+        require_columns(
+            rows.header, columns_of(mapping, layout), file=path.name, mapping=mapping.path or mapping.id
         )
-        require_columns(rows.header, _columns(mapping), file=path.name, mapping=mapping.path or mapping.id)
         entry = ledger.begin(store, mapping.id, str(path), identity, again=again)
         if entry.finished:
             return _result(
                 store, definitions, mapping, path, entry.counted, already=True, read_as=rows.read_as
             )
         resumed = entry.rows_done or None
+        if isinstance(mapping, LAID_OUT):
+            rows = body_of(rows, layout)
         rejects = Rejects(path, rows.header, data_dir)
         stack.callback(rejects.close)
         job = Job(store, definitions, entry, rows, rejects, _TABLES[type(mapping)], progress, stop)
         try:
-            ended = _run(job, mapping, identity, lists)
+            if isinstance(mapping, LAID_OUT):
+                check_totals(mapping, layout, opened, path.name)
+                ended = run_laid_out(job, mapping, summed=layout.total is not None)
+            else:
+                ended = _run(job, mapping, identity, lists)
         except ledger.ImportedElsewhere:
             rejects.discard()
             raise
@@ -115,7 +158,9 @@ def import_file(
         )
 
 
-def _run(job: Job, mapping: Import, identity: str, lists: Lists | None) -> bool:
+def _run(
+    job: Job, mapping: CustomersImport | EventsImport | ExperimentImport, identity: str, lists: Lists | None
+) -> bool:
     definitions, places = job.definitions, job.places()
     skip = any_row_test(mapping.skip, places)
     if isinstance(mapping, CustomersImport):
@@ -146,7 +191,7 @@ def _run(job: Job, mapping: Import, identity: str, lists: Lists | None) -> bool:
 
 def _end(job: Job, state: str, mapping: Import, actor: str) -> dict[str, Any]:
     """Write the end into the ledger, and a finished import into the audit trail; return everything counted."""
-    counted: dict[str, Any] = {**job.kept, **{name: job.seen[name] for name in SEEN}}
+    counted: dict[str, Any] = {**job.kept, **{name: job.seen[name] for name in SEEN}, **job.answer}
     counted["rejects"] = [[*what, rows] for what, rows in job.rejects.counts.most_common()]
     counted["lost"] = {currency: to_minor(value, currency) for currency, value in job.lost.items()}
     now = to_micros(job.store.clock.now())
@@ -169,10 +214,12 @@ def _result(
     details = {
         name: count
         for name, count in counted.items()
-        if name not in named and isinstance(count, int) and count
+        # What costs count beside their money is in their answer.
+        if name not in named and isinstance(count, int) and count and " " not in name
     }
+    about_people = not isinstance(mapping, LAID_OUT)
     with store.read() as connection:
-        reached = reach(connection, definitions)
+        reached = reach(connection, definitions) if about_people else ()
     return ImportResult(
         mapping=mapping.id,
         kind=_KINDS[type(mapping)],
@@ -183,7 +230,8 @@ def _result(
         no_customer_value=counted.get("lost", {}),
         details=details,
         reach=reached,
-        missing_columns=missing_columns(mapping, definitions),
+        missing_columns=missing_columns(mapping, definitions) if about_people else (),
+        costs=from_json(counted["costs"]) if isinstance(counted.get("costs"), dict) else None,
         **more,
     )
 
@@ -193,36 +241,8 @@ def _about(definitions: Definitions, mapping: Import) -> tuple[str, ...]:
     workspace = definitions.workspace
     kinds = sorted((name, channel.kind) for name, channel in definitions.channels.items())
     rules = (workspace.zone, workspace.currency, workspace.country, workspace.salt, kinds)
-    return repr(mapping), repr(definitions.attributes), repr(definitions.events), repr(rules)
-
-
-def _columns(mapping: Import) -> Iterable[str]:
-    """Return the columns of the file that a mapping names."""
-    names = [name for line in mapping.skip for name, _ in line.tests]
-    if isinstance(mapping, CustomersImport):
-        names += [name for consent in mapping.consents for name, _ in consent.when]
-    elif isinstance(mapping, EventsImport):
-        names += [*mapping.ids, *([mapping.order] if mapping.order else [])]
-        if mapping.returns is not None:
-            names += [name for line in mapping.returns.when for name, _ in line.tests]
-    return [column.name for column in _read_columns(mapping) if column.name is not None] + names
-
-
-def _read_columns(mapping: Import) -> list[Column]:
-    """Return the columns whose cells are read into something."""
-    columns: list[Column | None] = [mapping.customer]
-    if isinstance(mapping, CustomersImport):
-        columns += [column for _, column in mapping.fields]
-    elif isinstance(mapping, EventsImport):
-        columns += [mapping.at, *(column for _, column in mapping.properties)]
-        if mapping.item is not None:
-            item = mapping.item
-            columns += [item.key, item.quantity, item.price, item.name]
-    else:
-        columns += [mapping.arm, mapping.at, *(column for _, column in (*mapping.outcomes, *mapping.before))]
-    return [column for column in columns if column is not None]
-
-
-def _formats(mapping: Import) -> dict[str, str]:
-    """Return how the mapping writes days and times, by column: real dates of a workbook are written so."""
-    return {column.name: column.format for column in _read_columns(mapping) if column.name and column.format}
+    about = (repr(mapping), repr(definitions.attributes), repr(definitions.events), repr(rules))
+    if isinstance(mapping, CostsImport):
+        # What a label means depends on which campaigns there are.
+        return *about, repr(sorted(definitions.campaigns.keys() | definitions.flows.keys()))
+    return about

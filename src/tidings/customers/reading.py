@@ -49,10 +49,25 @@ class Limits:
 class Table(Protocol):
     """The rows of an open file: a text or a sheet of a workbook. `done` of `size` is how far it was read (0 of 0: unknown)."""
 
-    header: tuple[str, ...]
-    with_nul: set[int]
-    text_bytes: int
-    size: int
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        ...
+
+    @property
+    def with_nul(self) -> set[int]:
+        """The lines read so far that hold a NUL sign."""
+        ...
+
+    @property
+    def text_bytes(self) -> int:
+        """The bytes of text read so far."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """What `done` is at the end."""
+        ...
 
     @property
     def done(self) -> int:
@@ -77,7 +92,13 @@ class Rows:
     """
 
     def __init__(
-        self, raw: BinaryIO, name: str, size: int, limits: Limits, encoding: Encoding | None = None
+        self,
+        raw: BinaryIO,
+        name: str,
+        size: int,
+        limits: Limits,
+        encoding: Encoding | None = None,
+        header_line: int = 1,
     ) -> None:
         self._raw, self._name, self.size, self._limits = raw, name, size, limits
         self.encoding = encoding or Encoding("utf-8", "valid")
@@ -90,7 +111,8 @@ class Rows:
         self.text_bytes = 0
         self._row_began = 0
         self._line = 0
-        first = self._first_line()
+        self._above = header_line - 1
+        first = self._header_text()
         try:
             self._reader = csv.reader(self._lines(first), delimiter=_delimiter(first))
             header = next(self._reader, [])
@@ -103,7 +125,7 @@ class Rows:
             )
         self.header = tuple(unicodedata.normalize("NFC", cell.strip()) for cell in header)
         if not any(self.header):
-            raise TidingsError(f"{name} is empty", what_to_do="Its first line has to name the columns.")
+            raise _nothing_named(name, header_line)
 
     @property
     def read_as(self) -> str:
@@ -123,17 +145,21 @@ class Rows:
             for cells in reader:
                 self._row_began = self.text_bytes
                 if cells:
-                    yield before + 1, cells
+                    yield before + 1 + self._above, cells
                 before = reader.line_num
         except csv.Error as error:
             raise self._broken(str(error)) from error
 
-    def _first_line(self) -> str:
+    def _header_text(self) -> str:
+        """Return the line that names the columns; titles above it are passed over."""
         start = self._read_line()
         for magic, what in _FOREIGN.items():
             if start.startswith(magic):
                 raise TidingsError(f"{self._name} is {what}, not a CSV file", what_to_do=_SAVE_AS)
-        return self._decoded(start.removeprefix(b"\xef\xbb\xbf"))
+        start = start.removeprefix(b"\xef\xbb\xbf")
+        for _ in range(self._above):
+            start = self._read_line()
+        return self._decoded(start)
 
     def _lines(self, first: str) -> Iterator[str]:
         yield first
@@ -210,24 +236,32 @@ def open_rows(
     encoding: str | None = None,
     sheet: str | None = None,
     formats: Mapping[str, str] | None = None,
+    header_line: int = 1,
 ) -> Iterator[Table]:
     """Open a CSV, CSV.gz or XLSX and read its header; raises TidingsError in words for what is no such file.
 
     `encoding` names that of a text, otherwise it is found out; `sheet` one of a workbook, otherwise the first.
-    `formats` says how the mapping writes the days of a column, for real dates of a workbook.
+    `formats` says how the mapping writes the days of a column, for real dates of a workbook; `header_line` is the line
+    that names the columns.
     """
     limits = limits or Limits()
     with _opened(path) as raw:
         if is_workbook(path):
             with closing(
-                SheetRows(path, sheet=sheet, formats=formats or {}, most_columns=limits.columns)
+                SheetRows(
+                    path,
+                    sheet=sheet,
+                    formats=formats or {},
+                    most_columns=limits.columns,
+                    header_line=header_line,
+                )
             ) as page:
                 yield page
             return
         if sheet is not None:
             raise UsageError(f"{path.name} is no workbook and has no sheets", what_to_do="leave --sheet out")
         found = encoding_of(path, encoding)
-        yield Rows(raw, path.name, path.stat().st_size, limits, found)
+        yield Rows(raw, path.name, path.stat().st_size, limits, found, header_line)
 
 
 def fingerprint(path: Path, *about: str) -> str:
@@ -277,6 +311,16 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise TidingsError(f"{path} may not be read by this user") from error
     with raw:
         yield raw
+
+
+def _nothing_named(name: str, header_line: int) -> TidingsError:
+    """Return what is wrong with a file that has no columns on that line."""
+    if header_line == 1:
+        return TidingsError(f"{name} is empty", what_to_do="Its first line has to name the columns.")
+    return TidingsError(
+        f"line {header_line} of {name} names no columns",
+        what_to_do="`header: line N` of the mapping says on which line they stand.",
+    )
 
 
 def _delimiter(header: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tidings.customers.cost_answer import CostAnswer
 from tidings.customers.reach import Reach
 
 
@@ -25,7 +26,9 @@ class ImportResult:
     `rows` are those of the file, `created`, `updated` and `unchanged` count rows by what they did to customers (customers
     that events and tests name for the first time are created too). `no_customer_value` is money of rows without a
     customer, in minor units by currency, net of returns. `details` are further counts by name:
-    consents, withdrawals_kept, pending_kept, events_known, events_differ, events_completed, enrolled, other_arm.
+    consents, withdrawals_kept, pending_kept, events_known, events_differ, events_completed, enrolled, other_arm, touches,
+    touches_known, matched_by_…, unmatched, products, products_changed, products_known, stock, stock_known, stock_older.
+    `costs` is the money of a file of costs.
     `read_as` says in which encoding, or from which sheet, the file was read. `already` says that this very file was imported before; `resumed_from` is the row behind which it went on.
     """
 
@@ -51,6 +54,7 @@ class ImportResult:
     reach: tuple[Reach, ...] = ()
     missing_columns: tuple[str, ...] = ()
     read_as: str = ""
+    costs: CostAnswer | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return everything with stable keys."""
@@ -78,4 +82,5 @@ class ImportResult:
             "reach": [one.as_json() for one in self.reach],
             "missing_columns": list(self.missing_columns),
             "read_as": self.read_as,
+            **({"costs": self.costs.as_json()} if self.costs else {}),
         }

@@ -19,14 +19,20 @@ _FREE_BYTES = 8 << 20
 
 
 class SheetRows:
-    """The rows of a sheet: the first one that is not empty names the columns.
+    """The rows of a sheet: the first one that is not empty, from `header_line` on, names the columns.
 
     `formats` says for a column (by the name in the header) how its mapping writes days and times, so that cells that
     hold a real date read like those that hold a text. A percentage is the number that Excel keeps, 0.1 for 10%.
     """
 
     def __init__(
-        self, path: Path, *, sheet: str | None, formats: Mapping[str, str], most_columns: int
+        self,
+        path: Path,
+        *,
+        sheet: str | None,
+        formats: Mapping[str, str],
+        most_columns: int,
+        header_line: int = 1,
     ) -> None:
         from openpyxl import load_workbook
 
@@ -47,7 +53,7 @@ class SheetRows:
         self.size = 0
         self.done = 0
         self._rows = enumerate(page.iter_rows(values_only=True), 1)
-        self.header = self._header(most_columns)
+        self.header = self._header(most_columns, header_line)
         self._shapes = [formats.get(name) for name in self.header]
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
@@ -89,8 +95,10 @@ class SheetRows:
             raise UsageError(f"{name} shows no sheet", what_to_do=f"name one with --sheet: {listed}")
         return sheet or visible[0]
 
-    def _header(self, most_columns: int) -> tuple[str, ...]:
-        for _, cells in self._numbered():
+    def _header(self, most_columns: int, header_line: int) -> tuple[str, ...]:
+        for number, cells in self._numbered():
+            if number < header_line:
+                continue
             names = [unicodedata.normalize("NFC", _text(cell, None).strip()) for cell in cells]
             while names and not names[-1]:
                 names.pop()
