@@ -1,0 +1,221 @@
+"""What credit for a million paths costs: the models over integer codes beside a loop over paths, same run.
+
+    python benchmarks/bench_attribution.py [PATHS] [--quick]      default 1000000 paths of 12 channels, 3.5 touches each
+
+Time is processor time of this process. The loop does first, last, linear, position and time decay path by path and counts
+the transitions of the chain in dictionaries, as a person writes it first, on a sample. ChannelAttribution runs too where it
+can be imported: it is no part of the project. Last, finding the paths themselves: from touches and orders in arrays.
+Fails when the target is missed or the models disagree with the loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+import numpy as np
+
+from tidings.measurement.attribution.facts import Facts, Kind
+from tidings.measurement.attribution.journeys import find_journeys
+from tidings.measurement.attribution.models import ALONE, DAY, Tuning, give_credit
+from tidings.measurement.attribution.rule import Rule
+from tidings.statistics.credit import Paths
+
+# Processor seconds for a million paths: all models of one path and an exact chain of order 1.
+TARGET = 3.0
+CHANNELS = 12
+SAMPLE = 100_000
+TUNING = Tuning()
+
+
+def draw(count: int) -> tuple[Paths, np.ndarray]:
+    """Return paths of 1 to 12 touches, 3.5 on average, of which a fifth convert, and the ages of the touches."""
+    random = np.random.default_rng(20)
+    lengths = np.minimum(random.geometric(1 / 3.6, count), 12).astype(np.int64)
+    weights = 1 / np.arange(1, CHANNELS + 1)
+    steps = random.choice(CHANNELS, int(lengths.sum()), p=weights / weights.sum())
+    converted = random.random(count) < 0.2
+    starts = np.append(0, np.cumsum(lengths))
+    ages = random.integers(0, 30 * DAY, steps.size).astype(np.float64)
+    paths = Paths.of(
+        tuple(f"c{n}" for n in range(CHANNELS)),
+        steps,
+        starts,
+        conversions=converted,
+        values=np.where(converted, random.integers(500, 20_000, count), 0),
+        nulls=~converted,
+    )
+    return paths, ages
+
+
+def measured(work: Callable[[], Any], repeats: int = 3) -> tuple[float, Any]:
+    """Return the least processor seconds of some runs, and the result."""
+    best, result = float("inf"), None
+    for _ in range(repeats):
+        begin = time.process_time()
+        result = work()
+        best = min(best, time.process_time() - begin)
+    return best, result
+
+
+def loop(paths: Paths, ages: np.ndarray, count: int) -> dict[str, list[float]]:
+    """Give credit path by path, and by a chain whose transitions are counted in a dictionary."""
+    credit = {model: [0.0] * CHANNELS for model in (*ALONE, "markov")}
+    moves: dict[tuple[int, int], float] = {}
+    for place in range(count):
+        begin, end = int(paths.starts[place]), int(paths.starts[place + 1])
+        steps = [int(one) for one in paths.steps[begin:end]]
+        won, n = float(paths.conversions[place]), end - begin
+        before = -1
+        for step in (*steps, -2 if won else -3):
+            moves[before, step] = moves.get((before, step), 0) + 1
+            before = step
+        if not won:
+            continue
+        credit["first"][steps[0]] += 1
+        credit["last"][steps[-1]] += 1
+        near = min(ages[begin:end])
+        weights = [0.5 ** ((age - near) / TUNING.half_life) for age in ages[begin:end]]
+        together = sum(weights)
+        ends = {1: [1.0], 2: [0.5, 0.5]}.get(n, [0.4, *[0.2 / max(n - 2, 1)] * (n - 2), 0.4])
+        for number, step in enumerate(steps):
+            credit["linear"][step] += 1 / n
+            credit["time_decay"][step] += weights[number] / together
+            credit["position"][step] += ends[number]
+    leaving: dict[int, float] = {}
+    for (before, _), times in moves.items():
+        leaving[before] = leaving.get(before, 0) + times
+
+    def chance(removed: int | None) -> float:
+        matrix, gain = np.eye(CHANNELS + 1), np.zeros(CHANNELS + 1)
+        for (before, step), times in moves.items():
+            if removed is not None and removed in (before, step):
+                continue
+            if step == -2:
+                gain[before] += times / leaving[before]
+            elif step != -3:
+                matrix[before, step] -= times / leaving[before]
+        return float(np.linalg.solve(matrix, gain)[-1])
+
+    whole = chance(None)
+    effects = [1 - chance(channel) / whole for channel in range(CHANNELS)]
+    won = float(paths.conversions[:count].sum())
+    credit["markov"] = [effect / sum(effects) * won for effect in effects]
+    return credit
+
+
+def channel_attribution(paths: Paths) -> float | None:
+    """Return the processor seconds of ChannelAttribution for its three heuristics and its chain, None without it."""
+    try:
+        other, pandas = import_module("ChannelAttribution"), import_module("pandas")
+    except ImportError:
+        return None
+    names = np.array(paths.names)
+    texts = [
+        " > ".join(names[paths.steps[begin:end]])
+        for begin, end in zip(paths.starts, paths.starts[1:], strict=False)
+    ]
+    table = pandas.DataFrame(
+        {"path": texts, "won": paths.conversions, "value": paths.values, "lost": paths.nulls}
+    )
+
+    def both() -> None:
+        other.heuristic_models(table, "path", "won", var_value="value", flg_pro=False)
+        other.markov_model(
+            table, "path", "won", var_value="value", var_null="lost", order=1, verbose=False, flg_pro=False
+        )
+
+    return measured(both, 1)[0]
+
+
+def scattered(paths: Paths, ages: np.ndarray) -> tuple[Facts, Rule]:
+    """Return touches and orders, a customer for each path, as they come out of the store."""
+    owner = np.repeat(np.arange(paths.lengths.size), paths.lengths)
+    bought = 400 * DAY
+    at = (bought - ages - 1).astype(np.int64)
+    order = np.lexsort((at, owner))
+    won = np.flatnonzero(paths.conversions)
+    zeros = np.zeros(won.size, dtype=np.int64)
+    facts = Facts(
+        kinds=tuple(Kind(name, None, "visited") for name in paths.names),
+        customer=owner[order],
+        at=at[order],
+        message=np.zeros(owner.size, dtype=np.int64),
+        kind=paths.steps[order],
+        currencies=("", "EUR"),
+        sales_channels=("",),
+        event=won,
+        buyer=won,
+        bought_at=zeros + bought,
+        amount=paths.values[won].astype(np.int64),
+        currency=zeros + 1,
+        sales=zeros,
+    )
+    return facts, Rule(("order_placed",), "markov", ("visited",), (), 30 * DAY, 7 * DAY, (0.4, 0.4), 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("paths", nargs="?", type=int, default=1_000_000)
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    asked = parser.parse_args()
+    count = asked.paths // 10 if asked.quick else asked.paths
+    paths, ages = draw(count)
+    print(f"{count:,} paths, {paths.steps.size:,} touches, {CHANNELS} channels")
+    models = (*ALONE, "markov")
+    give_credit(paths, models, TUNING, ages)  # imports
+    seconds, credit = measured(lambda: give_credit(paths, models, TUNING, ages))
+    print(f"first, last, linear, time decay, position and Markov of order 1: {seconds:.2f} s CPU")
+    for label, more in (
+        ("Markov of order 2", ("markov", Tuning(order=2))),
+        ("Markov of order 3", ("markov", Tuning(order=3))),
+        ("Shapley", ("shapley", TUNING)),
+        ("Shapley by the rate", ("shapley", Tuning(worth="rate"))),
+    ):
+        print(f"{label}: {measured(lambda more=more: give_credit(paths, more[:1], more[1]), 1)[0]:.2f} s CPU")
+    facts, rule = scattered(paths, ages)
+    finding, journeys = measured(lambda: find_journeys(facts, rule, opens=0, closes=500 * DAY), 1)
+    print(
+        f"finding the paths of {facts.event.size:,} orders among {facts.at.size:,} touches: {finding:.2f} s CPU"
+    )
+
+    some = min(SAMPLE, count)
+    slow, by_loop = measured(lambda: loop(paths, ages, some), 1)
+    slow *= count / some
+    print(f"a loop over the same paths: {slow:.1f} s CPU (from {some:,}), {slow / seconds:.0f} times as much")
+    part = Paths(
+        paths.names,
+        paths.steps[: paths.starts[some]],
+        paths.starts[: some + 1],
+        paths.conversions[:some],
+        paths.values[:some],
+        paths.nulls[:some],
+    )
+    ours = give_credit(part, models, TUNING, ages[: paths.starts[some]])
+    for model in models:
+        if not np.allclose(ours[model].conversions, by_loop[model], rtol=1e-9):
+            sys.exit(f"{model} disagrees with the loop")
+    theirs = channel_attribution(paths)
+    if theirs is None:
+        print("ChannelAttribution is not installed: no comparison with it")
+    else:
+        print(
+            f"ChannelAttribution, three heuristics and its chain: {theirs:.1f} s CPU, {theirs / seconds:.0f} times as much"
+        )
+    total = {round(float(one.conversions.sum())) for one in credit.values()}
+    if total != {round(paths.total)} or journeys.conversions != facts.event.size:
+        sys.exit("credits do not add up")
+    limit = TARGET * max(count / 1_000_000, 0.1)
+    if seconds > limit:
+        sys.exit(f"{seconds:.2f} s CPU is more than the target of {limit:.2f}")
+
+
+if __name__ == "__main__":
+    main()
