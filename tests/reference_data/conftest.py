@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -52,9 +53,12 @@ def command_line(
                 monkeypatch.delenv(name)
         assert line("init", str(line.root)) == 0, line.err
         monkeypatch.setenv("TIDINGS_WORKSPACE", str(line.root))
-        # The starter's flows speak of euros and of its own people; these data have neither.
+        # The starter's flows speak of euros and of its own people; these data have neither. Its goals are in euros, too.
         for path in (line.root / "flows").glob("*.yaml"):
             path.unlink()
+        goals, own = line.root / "config" / "goals.yaml", files.get("config__workspace", "")
+        if goals.exists() and (currency := re.search(r"^currency: (\w+)", own, re.MULTILINE)):
+            goals.write_text(goals.read_text(encoding="utf-8").replace("EUR", currency[1]), encoding="utf-8")
         for name, text in files.items():
             line.write(name.replace("__", "/") + ".yaml", text)
         if dialect == "postgresql":

@@ -37,7 +37,7 @@ def test_a_name_outside_the_vocabulary_never_reaches_a_statement(text: str) -> N
 REFUSED = [
     (c.AttributeCondition("nothing", v.Known()), "is not an attribute"),
     (c.DidCondition("nothing"), "is not an event"),
-    (c.DidCondition("bounced"), "cannot select by"),
+    (c.DidCondition("converted"), "cannot select by"),
     (c.DidCondition("order", with_=(("colour", v.Is("red")),)), 'no property "colour"'),
     (c.DidCondition("clicked", with_=(("page", v.Is("x")),)), "no property"),
     (c.AttributeCondition("score", v.Is("many")), "cannot be compared"),

@@ -153,7 +153,7 @@ def test_what_an_interrupted_refresh_left_undone_the_next_one_does(
     filled: Store, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Power:
-        def spans(self, low: int, high: int):
+        def spans(self, low: int, high: int, *_: int, **__: int):
             yield low, low + 4
             raise KeyboardInterrupt
 
@@ -205,7 +205,8 @@ def test_no_refresh_holds_the_write_lock_long(make_store: Callable[..., Store], 
     assert refresh(store, definitions, ["everybody"], now=LATER)[0].left == 19_900
     assert len(members(store, "everybody")) == 100
     use = next(use for use in store.lock_report() if use.purpose == "segments")
-    assert use.count >= 40
+    # 20,000 enter and 19,900 leave, at most 4,000 at a time.
+    assert use.count >= 10
     assert use.longest_busy_ms < 200
     # On PostgreSQL the server works; a badly planned chunk once took it seconds.
     assert use.longest_ms < 2_000

@@ -148,3 +148,48 @@ def test_a_name_that_never_came_in_is_done_by_nobody_and_not_done_by_all(answere
         with answered.read() as connection:
             counted = connection.execute(sa.select(sa.func.count()).select_from(statement.subquery()))
             assert counted.scalar() == expected
+
+
+def test_what_providers_said_counts_once_a_message_and_a_text_of_parts_when_all_arrived(
+    answered: Store,
+) -> None:
+    at = to_micros(START)
+    said = [
+        # Customer 1: said twice, then a complaint. Customer 2: two parts, of which one arrived first. 3: returned.
+        ("delivered", 1, None, 60), ("delivered", 1, None, 0), ("complained", 1, None, 120),
+        ("delivered", 2, "a", 0), ("queued", 2, "b", 0), ("bounced", 3, None, 30), ("deferred", 3, None, 0),
+    ]  # fmt: skip
+
+    def receipts(rows: list[tuple[str, int, str | None, int]], start: int, state: str = "applied") -> None:
+        with answered.durable("test") as connection:
+            connection.execute(
+                sending.receipts.insert(),
+                [
+                    {
+                        "provider": "p", "event_id": f"e{start + place}", "kind": kind, "message_id": message, "state": state,
+                        "at": at + seconds * 1_000_000, "received_at": at, "channel": "email", "provider_ref": part,
+                    }
+                    for place, (kind, message, part, seconds) in enumerate(rows)
+                ],
+            )  # fmt: skip
+
+    receipts(said, 0)
+    with answered.durable("test") as connection:
+        refs = [{"channel": "email", "provider_ref": part, "message_id": 2} for part in ("a", "b")]
+        connection.execute(sending.provider_refs.insert(), refs)
+    receipts([("bounced", 1, None, 0)], 100, state="ignored")
+    world = make_world(1, 0)
+
+    def did(name: str, times: c.Times = c.Times(), *, later: int = 10, negated: bool = False) -> set[int]:
+        world.now = START + timedelta(minutes=later)
+        condition = c.DidCondition(name, times, negated=negated)
+        with answered.read() as connection:
+            return set(connection.execute(compile_conditions((condition,), scope=scope_of(world))).scalars())
+
+    assert did("delivered") == did("delivered", later=0) == {1}
+    assert did("delivered", c.Times(2)) == set()
+    assert did("delivered", negated=True) == {2, 3}
+    assert (did("bounced"), did("bounced", later=0)) == ({3}, set())
+    assert (did("spam_reported"), did("spam_reported", later=1)) == ({1}, set())
+    receipts([("delivered", 2, "b", 240)], 200)
+    assert (did("delivered"), did("delivered", later=3)) == ({1, 2}, {1})

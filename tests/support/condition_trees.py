@@ -106,8 +106,11 @@ _PROPERTY_TESTS = {
     },
     "view": {"page": text_tests, "price": any_money_tests},
     "never_came": {},
+    "delivered": {},
+    "bounced": {},
+    "spam_reported": {},
 }
-_MEASURED = {"order": ["total", "tax", "pieces"], "view": ["price"], "never_came": []}
+_MEASURED = {"order": ["total", "tax", "pieces"], "view": ["price"]}
 times = st.sampled_from(
     [
         c.Times(),
@@ -131,14 +134,16 @@ windows = (
 
 @st.composite
 def did_conditions(draw: st.DrawFn) -> c.DidCondition:
-    event = draw(st.sampled_from(["order", "order", "order", "view", "never_came"]))
+    event = draw(
+        st.sampled_from([*["order"] * 4, "view", "never_came", "delivered", "bounced", "spam_reported"])
+    )
     tests = _PROPERTY_TESTS[event]
     with_ = ()
     if tests:
         names = draw(st.lists(st.sampled_from(sorted(tests)), max_size=2))
         with_ = tuple((name, draw(tests[name])) for name in names)
     measure = None
-    if _MEASURED[event] and draw(st.booleans()):
+    if event in _MEASURED and draw(st.booleans()):
         name = draw(st.sampled_from(_MEASURED[event]))
         test = draw(number_tests if name == "pieces" else any_money_tests)
         measure = c.Measure(draw(st.sampled_from(["total", "average", "largest"])), name, test)

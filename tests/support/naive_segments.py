@@ -34,6 +34,16 @@ class Happening:
 
 
 @dataclass
+class Receipt:
+    """What a provider said about the message number so and so of a person; `part` names one of several of it."""
+
+    message: int
+    kind: str
+    at: datetime
+    part: str | None = None
+
+
+@dataclass
 class Person:
     id: int
     fixed: dict[str, str | None]
@@ -41,6 +51,7 @@ class Person:
     lists: dict[str, set[str]] = field(default_factory=dict)
     events: list[Happening] = field(default_factory=list)
     listed_in: set[str] = field(default_factory=set)
+    receipts: list[Receipt] = field(default_factory=list)
     erased: bool = False
 
 
@@ -53,6 +64,9 @@ class World:
     segments: Mapping[str, Segment]
     now: datetime
     zone: ZoneInfo
+    scores: dict[str, dict[int, float]] = field(default_factory=dict)
+    # Who a rank keeps is one answer for everybody, found once for each moment.
+    kept: dict[tuple[Any, ...], set[int]] = field(default_factory=dict, repr=False)
 
     @property
     def today(self) -> date:
@@ -81,6 +95,8 @@ class World:
             segment = self.segments[one.segment]
             if segment.members == "listed":
                 return segment.id in person.listed_in
+            if segment.rank is not None:
+                return person.id in self.ranked(segment)
             return self.fits(person, segment.where, segment.except_)
         if isinstance(one, c.DidCondition):
             return self.did(person, one) is not one.negated
@@ -96,6 +112,39 @@ class World:
             value = (value, declared.currency)
         return self.passes(value, one.test)
 
+    def ranked(self, segment: Segment) -> set[int]:
+        """Those left after where and except, put in order one by one until enough are kept."""
+        assert segment.rank is not None
+        known = (id(segment), self.now, self.zone)
+        if known not in self.kept:
+            left = [
+                one
+                for one in self.people
+                if not one.erased and self.fits(one, segment.where, segment.except_)
+            ]
+            best: list[tuple[Any, int]] = []
+            for person in left:
+                value = self.ranked_by(person, segment.rank.by)
+                if value is not None:
+                    place = 0
+                    while place < len(best) and (
+                        best[place][0] > value or (best[place][0] == value and best[place][1] < person.id)
+                    ):
+                        place += 1
+                    best.insert(place, (value, person.id))
+            keep = segment.rank.keep
+            if isinstance(keep, v.Share):
+                # A part of a customer is a whole one.
+                exactly = Fraction(keep.basis_points, 10_000) * len(left)
+                keep = exactly.numerator // exactly.denominator + (exactly.denominator > 1)
+            self.kept[known] = {number for _, number in best[:keep]}
+        return self.kept[known]
+
+    def ranked_by(self, person: Person, by: str) -> Any:
+        if self.attributes.get(by) is not None:
+            return person.attributes.get(by)
+        return self.scores.get(by, {}).get(person.id)
+
     def some_pass(self, values: Any, test: v.Test) -> bool:
         if isinstance(test, v.Not):
             return not self.some_pass(values, test.test)
@@ -107,7 +156,28 @@ class World:
             return set(test.values) <= set(values)
         return any(self.passes(value, test) for value in values)
 
+    def heard(self, person: Person, name: str) -> list[datetime]:
+        """When each message of a person was delivered (whole), bounced or was reported, as far as anybody said so."""
+        kind = {"spam_reported": "complained"}.get(name, name)
+        found = []
+        for message in {one.message for one in person.receipts}:
+            about = [one for one in person.receipts if one.message == message]
+            said = [one for one in about if one.kind == kind]
+            parts = {one.part for one in about if one.part}
+            told = {one.part for one in said if one.part}
+            if kind == "delivered" and not any(one.part is None for one in said) and told < parts:
+                continue
+            if said:
+                whole = max if kind == "delivered" and len(told) > 1 else min
+                found.append(whole(one.at for one in said))
+        return found
+
     def did(self, person: Person, one: c.DidCondition) -> bool:
+        if one.event in ("delivered", "bounced", "spam_reported"):
+            at = [
+                at for at in self.heard(person, one.event) if at <= self.now and self.inside(at, one.window)
+            ]
+            return one.times.least <= len(at) and (one.times.most is None or len(at) <= one.times.most)
         event = self.events.get(one.event)
         assert event is not None
         kinds = {declared.name: declared.type for declared in event.properties}

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from support.naive_segments import Happening, Person, World
+from support.naive_segments import Happening, Person, Receipt, World
 from tidings.clock import local_midnight, to_micros
 from tidings.definitions.conditions import AttributeCondition, DidCondition, SegmentCondition, Times
 from tidings.definitions.kinds.rules import Attribute, Attributes, Event, EventProperty, Events
@@ -15,7 +15,7 @@ from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.values import Compared, Is, Order
 from tidings.segments.compile import Scope
 from tidings.store.database import Store
-from tidings.store.tables import people
+from tidings.store.tables import people, sending
 from tidings.store.vocabulary import apply_changes, attributes_table
 
 CURRENCY = "EUR"
@@ -186,6 +186,15 @@ def _person(draw: random.Random, number: int) -> Person:
     person.events = [_happening(draw) for _ in range(draw.choice([0, 0, 1, 1, 2, 3, 4, 6]))]
     if draw.random() < 0.2:
         person.listed_in.add("fair")
+    for message in range(draw.choice([0, 0, 1, 2, 3])):
+        parts = draw.choice([[None], [None], ["a", "b"]])
+        said = ["delivered", "delivered", "bounced", "complained", "opened", "deferred"]
+        person.receipts += [
+            # Every part is known of: where nothing else was said about it, that the provider took it.
+            Receipt(message, kind, _instant(draw), part)
+            for part in parts
+            for kind in ["queued", *draw.choices(said, k=draw.choice([0, 1, 2]))]
+        ]
     return person
 
 
@@ -277,6 +286,55 @@ def fill(store: Store, world: World) -> None:
         (people.segment_members, listed),
     ]
     with store.durable("test") as connection:
-        for table, values in rows:
+        for table, values in [*rows, *_sent(world, at)]:
             if values:
                 connection.execute(table.insert(), values)
+
+
+def _sent(world: World, at: int) -> list:
+    """Return the messages of a population in one run, and what was said about them."""
+    run = {
+        "id": 1, "campaign": "x", "occurrence": "1", "kind": "campaign", "definition_hash": "", "policy_hash": "",
+        "salt": "", "state": "finished", "anchor_at": at, "created_at": at, "bounds": {},
+    }  # fmt: skip
+    enrolments, messages, refs, receipts = [], [], [], []
+    for person in world.people:
+        own: dict[int, int] = {}
+        for said in person.receipts:
+            if said.message not in own:
+                number = own[said.message] = len(messages) + 1
+                about = {"run_id": 1, "customer_id": person.id}
+                enrolments.append(
+                    {
+                        "id": number,
+                        **about,
+                        "entry": said.message,
+                        "arm": "treated",
+                        "anchor_at": at,
+                        "planned_at": at,
+                    }
+                )
+                messages.append(
+                    {
+                        "id": number,
+                        **about,
+                        "enrolment_id": number,
+                        "channel": "sms",
+                        "state": "accepted",
+                        "due_at": at,
+                    }
+                )
+            number = own[said.message]
+            name = said.part and f"{number}{said.part}"
+            if name and name not in {one["provider_ref"] for one in refs}:
+                refs.append({"channel": "sms", "provider_ref": name, "message_id": number})
+            receipts.append(
+                {
+                    "provider": "p", "event_id": str(len(receipts)), "kind": said.kind, "message_id": number,
+                    "at": to_micros(said.at), "received_at": at, "channel": "sms", "provider_ref": name,
+                }
+            )  # fmt: skip
+    return [
+        (sending.runs, [run]), (sending.enrolments, enrolments), (sending.messages, messages),
+        (sending.provider_refs, refs), (sending.receipts, receipts),
+    ]  # fmt: skip

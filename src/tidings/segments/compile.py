@@ -6,7 +6,7 @@ Every value is a bound parameter; table, column and property names come from the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
@@ -25,6 +25,7 @@ from tidings.definitions.values import Known, Not, Test, Unknown
 from tidings.segments.comparing import Clause, either, every, holds, none_of
 from tidings.segments.doing import did, property_of
 from tidings.segments.having import attribute_holds, customers, needs_attributes, stored_membership
+from tidings.segments.ranking import Order, highest, is_score, order_of
 from tidings.segments.scope import Scope, refused
 from tidings.store.vocabulary import attributes_table
 
@@ -102,15 +103,43 @@ class Compiled:
             return stored_membership(name)
         if name not in inline:
             raise refused(f'there is no segment "{name}"', condition.at)
-        if inline[name].members == "listed":
-            return stored_membership(name)
         if name in self.inside:
             circle = " → ".join([*self.inside[self.inside.index(name) :], name])
             raise refused(f"these segments refer to each other in a circle: {circle}", condition.at)
-        self.inside.append(name)
-        clause = self.members(inline[name].where, inline[name].except_)
+        return self.of_segment(inline[name])
+
+    def of_segment(self, segment: Segment) -> Clause:
+        """Return the clause that a customer is in a segment, by its rules as they are now; a listed one reads its members."""
+        if segment.members == "listed":
+            return stored_membership(segment.id)
+        if segment.rank is not None:
+            order, left = self.ranked(segment)
+            return customers.c.id.in_(highest(order, segment.rank, left))
+        self.inside.append(segment.id)
+        clause = self.members(segment.where, segment.except_)
         self.inside.pop()
         return clause
+
+    def ranked(self, segment: Segment) -> tuple[Order, Clause]:
+        """Return what a segment with a rank puts in order, and the clause of those left after `where` and `except`.
+
+        They stand in a select of their own, which looks at all customers and is of no journey.
+        """
+        assert segment.rank is not None
+        inner = Compiled(
+            replace(self.scope, journey=None),
+            self.attributes,
+            self.turned,
+            used=self.used,
+            inside=self.inside,
+        )
+        inner.inside.append(segment.id)
+        left = inner.members(segment.where, segment.except_)
+        inner.inside.pop()
+        self.did_turn = self.did_turn or inner.did_turn
+        if not is_score(segment.rank, self.scope) and segment.rank.by not in self.used:
+            self.used.append(segment.rank.by)
+        return order_of(segment, segment.rank, self.scope, self.attributes, inner.rows), left
 
 
 def _when_unknown(test: Test) -> bool | None:
@@ -154,12 +183,7 @@ def compile_segment(segment: Segment, scope: Scope) -> sa.Select[tuple[int]]:
 
 def segment_clause(compiled: Compiled, segment: Segment) -> Clause:
     """Return the clause that a customer is in a segment."""
-    if segment.members == "listed":
-        return stored_membership(segment.id)
-    compiled.inside.append(segment.id)
-    clause = compiled.members(segment.where, segment.except_)
-    compiled.inside.pop()
-    return clause
+    return compiled.of_segment(segment)
 
 
 __all__ = ["Compiled", "Scope", "compile_conditions", "compile_segment", "segment_clause", "select_members"]

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from tidings.clock import to_micros
 from tidings.definitions import values as v
 from tidings.definitions.conditions import BetweenDays, DidCondition, Measure, WithinLast
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Event
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, RECORDED_RESPONSES, Event
 from tidings.errors import Position
 from tidings.segments.comparing import Clause, Value, complement, holds
 from tidings.segments.days import after_micros, first_micros, shift_day, shift_instant
 from tidings.segments.having import customers, has_any, item_rows
+from tidings.segments.heard import heard_at
 from tidings.segments.properties import property_value
 from tidings.segments.scope import Scope, refused
 from tidings.store.tables import answers, people, sending
@@ -105,6 +106,9 @@ def _source(condition: DidCondition, scope: Scope) -> _Source:
             # Machines open and click too; what a rule judged as one is no act of the customer.
             own = (responses.c.kind == condition.event, responses.c.judged != "machine")
             return _Source(responses, responses.c.customer_id, responses.c.at, own)
+        case "delivered" | "bounced" | "spam_reported":
+            at = heard_at(condition.event)
+            return _Source(messages, messages.c.customer_id, at, (at.is_not(None),))
         case "unsubscribed":
             own = (responses.c.kind == condition.event,)
             return _Source(responses, responses.c.customer_id, responses.c.at, own)
@@ -112,7 +116,7 @@ def _source(condition: DidCondition, scope: Scope) -> _Source:
             raise refused(
                 f'segments cannot select by "{name}"',
                 condition.at,
-                "they can by sent, opened, clicked, replied and unsubscribed, and by every event of config/events.yaml",
+                f"they can by {', '.join(RECORDED_RESPONSES)}, and by every event of config/events.yaml",
             )
         case name:
             raise refused(

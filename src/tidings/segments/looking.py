@@ -23,6 +23,7 @@ from tidings.segments.having import customers
 from tidings.segments.membership import latest_runs, stored_members
 from tidings.segments.references import fingerprint
 from tidings.segments.scope import Scope
+from tidings.segments.scoring import ScoreInUse, usable_scores
 from tidings.segments.unknowns import UnknownCount, unknown_counts
 from tidings.store.tables import people
 
@@ -34,7 +35,8 @@ class Look:
     """A segment at an instant: `count` of `customers` (nobody erased), and the first few by id.
 
     `sample` rows hold the key and the attributes that the segment asks about: money in major units, instants aware
-    in UTC, lists as tuples, None where unknown.
+    in UTC, lists as tuples, None where unknown. `ranked` are the scores that it is ranked by, with their
+    models; `refused` says why nobody was counted, where that is so.
     """
 
     segment: Segment
@@ -44,6 +46,8 @@ class Look:
     columns: tuple[str, ...]
     sample: tuple[Mapping[str, Shown], ...]
     unknown: tuple[UnknownCount, ...]
+    ranked: tuple[ScoreInUse, ...] = ()
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,11 @@ class Stored:
 def look(
     connection: sa.Connection, definitions: Definitions, segment: Segment, *, now: datetime, limit: int
 ) -> Look:
-    """Return a segment as it is at `now`, with at most `limit` members by id."""
+    """Return a segment as it is at `now`, with at most `limit` members by id.
+
+    Raises RefusedByPolicy where it is ranked by a score that was never applied or is too old.
+    """
+    ranked = usable_scores(connection, definitions, [segment.id], now=now)
     scope = Scope.of(definitions, now, looking=True)
     compiled = Compiled.under(scope)
     members = select_members(compiled, segment_clause(compiled, segment))
@@ -75,6 +83,7 @@ def look(
         columns=columns,
         sample=_sample(connection, compiled, members, columns, limit) if limit else (),
         unknown=tuple(unknown_counts(connection, segment, scope)),
+        ranked=tuple(ranked),
     )
 
 

@@ -73,11 +73,11 @@ def ordered(definitions: Definitions, names: Iterable[str]) -> list[Segment]:
 def fingerprint(definitions: Definitions, segment: Segment) -> str:
     """Return the SHA-256 of what decides membership.
 
-    That is the conditions of the segment and of all it refers to, the vocabulary, the workspace's clock and
+    That is the conditions and the rank of the segment and of all it refers to, the vocabulary, the workspace's clock and
     currency; titles and places in files do not count.
     """
     said: list[object] = [
-        (one.id, one.members, _plain(one.where), _plain(one.except_))
+        (one.id, one.members, _plain(one.where), _plain(one.except_), _plain(one.rank))
         for one in ordered(definitions, [segment.id])
     ]
     said += [(one.name, one.type, one.currency) for one in definitions.attributes.attributes]

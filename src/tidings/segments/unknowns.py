@@ -1,7 +1,7 @@
 """How many people a segment drops or keeps only because something about them is not known.
 
 `country: RU` drops who has no country, `country: not RU` keeps them. Counted is whoever would be judged the other way
-if the conditions on that one attribute, and no others, had come out the other way.
+if the conditions on that one attribute, and no others, had come out the other way. A rank keeps nobody whose value it does not know.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.values import Unknown
 from tidings.segments.compile import Compiled, segment_clause
 from tidings.segments.having import customers
+from tidings.segments.ranking import without_value
 from tidings.segments.scope import Scope
 
 
@@ -58,4 +59,8 @@ def unknown_counts(connection: sa.Connection, segment: Segment, scope: Scope) ->
         ).one()
         if any(row):
             found.append(UnknownCount(name, int(row[0]), int(row[1])))
+    if segment.rank is not None and segment.members != "listed":
+        order, left = Compiled.under(scope).ranked(segment)
+        if dropped := connection.execute(without_value(order, left)).scalar_one():
+            found.append(UnknownCount(segment.rank.by, int(dropped), 0))
     return found
