@@ -16,8 +16,10 @@ Run = Callable[..., Said]
 
 @pytest.fixture(scope="session")
 def filled_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """The shop with its customers and orders; only to be copied."""
-    return new_shop(tmp_path_factory.mktemp("filled")).filled()
+    """The shop with its customers and orders, and with what `check` found in its messages; only to be copied."""
+    shop = new_shop(tmp_path_factory.mktemp("filled")).filled()
+    shop.ok("check")
+    return shop
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def keys_of(data: Any) -> list[str]:
     [
         ("check", "errors files languages problems warnings"),
         ("segment", "as_of changed_since count members segment title"),
-        ("segment lapsed_buyers", "as_of count customers sample segment title unknown"),
+        ("segment lapsed_buyers", "as_of count customers ranked sample segment title unknown"),
         ("plan", "campaign state title"),
         ("run spring_winback", "already campaign messages occurrence pause_reason state"),
         ("verify", "audit_rows broken checks holds paused_channels runs"),

@@ -85,7 +85,8 @@ def test_one_that_is_away_for_good_is_said_soon_and_costs_nobody(sqlite: Store, 
     begun = time.monotonic()
     done = deliver(sqlite, world.job, adapter=channel, render=render, clock=clock, connect_seconds=0.7)
     assert done.reason == "the channel email cannot be used: ConnectionRefusedError: connection refused"
-    assert time.monotonic() - begun < 3
+    # One that worked before is waited for much longer: half a minute.
+    assert time.monotonic() - begun < 10
     # A wrong password is refused in the same way: it must not be tried so often that the account is locked.
     assert 10_000 - channel.refuse_connections <= 8 + 4
     assert set(states(sqlite, world.run_id).values()) == {"planned"}

@@ -35,6 +35,9 @@ FOLDERS = {
     "flow": "flows/shown.yaml",
     "staff": "config/staff.yaml",
     "holidays": "config/holidays.yaml",
+    "goals": "config/goals.yaml",
+    "attribution": "config/attribution.yaml",
+    "scores": "config/scores.yaml",
 }
 
 

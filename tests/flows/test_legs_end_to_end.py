@@ -271,7 +271,9 @@ def test_what_was_answered_survives_the_death_of_everything_before_it_was_stored
     call = signed(url, fields)
     with serving(world.root, "--web-only", "--port", str(world.port), **world.variables) as (process, _, _):
         for _ in range(3):
-            assert httpx.post(url, content=call.body, headers=dict(call.headers), timeout=60).status_code == 204
+            assert (
+                httpx.post(url, content=call.body, headers=dict(call.headers), timeout=60).status_code == 204
+            )
         children = children_of(process.pid)
         for one in (process.pid, *children):
             os.kill(one, signal.SIGKILL)

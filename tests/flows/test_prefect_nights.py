@@ -10,7 +10,13 @@ import pytest
 from support.command_line import new_shop
 from support.shop import seed
 from tidings.cli.session import open_session
-from tidings.flows.nights import occurrences_planned, receipts_collected, runs_reported, segments_refreshed
+from tidings.flows.nights import (
+    occurrences_planned,
+    receipts_collected,
+    runs_reported,
+    scores_applied,
+    segments_refreshed,
+)
 from tidings.flows.opening import Opened
 from tidings.flows.shares import deliver_share, locked_round, open_runs
 
@@ -27,6 +33,7 @@ def here(tmp_path):
 
 
 def test_every_step_of_the_night_returns_rows_for_a_table(here) -> None:
+    assert {row["trouble"] for row in scores_applied(here)} <= {"never trained"}
     segments = segments_refreshed(here)
     assert {row["segment"] for row in segments} >= {"lapsed_buyers"}
     assert {row["trouble"] for row in segments} == {""}
@@ -76,11 +83,19 @@ def test_the_nights_flow_reads_from_top_to_bottom_in_the_order_of_its_first_sent
     tree = ast.parse((ROOT / "flows" / "nightly.py").read_text())
     flow = next(node for node in tree.body if isinstance(node, ast.FunctionDef))
     assert (
-        ast.get_docstring(flow) == "Refresh segments, plan what is due, deliver it, collect receipts, report."
+        ast.get_docstring(flow)
+        == "Apply scores, refresh segments, plan what is due, deliver it, collect receipts, report."
     )
     calls = [
         node.value.func.id
         for node in flow.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
     ]
-    assert calls == ["refresh_segments", "plan_due", "deliver_due", "collect_receipts", "report_runs"]
+    assert calls == [
+        "apply_scores",
+        "refresh_segments",
+        "plan_due",
+        "deliver_due",
+        "collect_receipts",
+        "report_runs",
+    ]

@@ -32,13 +32,14 @@ def tidings(store, clock, monkeypatch, capsys):
     """Run a command on the store of the test; returns exit code and output."""
 
     @contextmanager
-    def opened(environment=None, root=None, *, need_vocabulary=True, clock_=clock):
+    def opened(environment=None, root=None, *, need_vocabulary=True, clock_=clock, despite_problems=False):
         settings = SimpleNamespace(
+            broken={},
             definitions=SimpleNamespace(
                 workspace=SimpleNamespace(zone="Europe/Stockholm"),
                 campaigns={"monthly": MONTHLY},
                 holidays=Holidays(),
-            )
+            ),
         )
         yield session_module.Session(settings, store, clock_)
 

@@ -95,7 +95,7 @@ def live_through(shop: StarterShop) -> None:
         if step in ("letter", "introduction") and int(key[-2:]) % 3 == 0:
             shop.click(key, step)
     for key in keys[::5]:
-        shop.did(key, "order_placed", order_total=4000)
+        shop.did(key, "order_placed", order=f"{key}-1", order_total=4000)
     shop.at("03-04 09:01", "03-04 10:30", "03-05 10:30", "03-12 10:30")
 
 

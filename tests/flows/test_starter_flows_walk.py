@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from support.starter_shop import StarterShop, load_starter
 from tidings.clock import FixedClock
 from tidings.config.settings import Settings
 from tidings.store.database import Store
+from tidings.store.tables import people, sending
 
 # The clock begins on Tuesday, 2 March 2027, 10:00 in Stockholm.
 LONG_AGO = timedelta(days=200)
@@ -130,6 +132,16 @@ def test_a_basket_left_for_two_hours_is_reminded_of_and_a_dear_one_gets_a_coupon
         (key, at) for key, at in due.items() if key in inside
     }
     assert {row[1] for row in shop.sent()} <= {"reminder"}
+    # The reminder says what the basket was worth when it was left.
+    messages, customers = sending.messages, people.customers
+    with shop.store.read() as connection:
+        query = sa.select(customers.c.key, messages.c.variables).join(
+            customers, customers.c.id == messages.c.customer_id
+        )
+        worth = {key: named["basket_total"] for key, named in connection.execute(query)}
+    assert worth == {
+        key: cents for key, cents in (("anna", 9500), ("bert", 4000), ("emil", 9000)) if key in inside
+    }
     shop.at("03-03 10:00")
     shop.did("emil", "basket_emptied")
     shop.at("03-03 13:00", "03-03 14:30", "03-03 20:00")

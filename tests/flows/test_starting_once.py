@@ -230,6 +230,10 @@ def test_a_hundred_idle_flows_cost_next_to_nothing(store) -> None:
             ).scalar_one()
             connection.execute(marks.insert().values({**mark, "run_id": run_id}))
     flows_to_start(store, now=one.now)
-    began = process_time()
-    assert flows_to_start(store, now=one.now) == []
-    assert process_time() - began < 0.1
+    seconds = []
+    for _ in range(3):
+        began = process_time()
+        assert flows_to_start(store, now=one.now) == []
+        seconds.append(process_time() - began)
+    # The least of them: neighbours on the machine make processor time longer, too.
+    assert min(seconds) < 0.1

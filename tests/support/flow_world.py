@@ -69,7 +69,11 @@ class Live:
 def flow_workspace(folder: Path) -> Path:
     """Copy the rules and channels of the workspace, and write a flow that sends three messages."""
     for name in ("config", "segments", "channels"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("schemas", "imports"))
+        shutil.copytree(
+            ROOT / name,
+            folder / name,
+            ignore=shutil.ignore_patterns("schemas", "imports", "attribution.yaml"),
+        )
     (folder / "flows").mkdir()
     (folder / "flows" / "care.yaml").write_text(FLOW)
     for name, text in TEMPLATES.items():

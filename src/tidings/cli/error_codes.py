@@ -22,6 +22,8 @@ ERRORS: dict[str, str] = {
     "prefect-unreachable": "No Prefect server answers at PREFECT_API_URL, or the variable is not set.",
     "render-error": "A message cannot be made for this customer; when sending it is the refusal `render_error`.",
     "run-artifacts": "What a run recorded cannot be read, so nothing of it is sent.",
+    "score-model-damaged": "The numbers of a trained score are not those that were trained.",
+    "score-model-newer": "A score was trained by a newer tidings.",
     "store-address": "The address of the store is neither of a SQLite file nor of PostgreSQL.",
     "store-busy": "All connections to the database are in use.",
     "store-conflict": "The database refused a row that breaks a rule of the tables; nothing of that step was kept.",

@@ -55,17 +55,22 @@ def command(
                               null), at, text, data
     """  # noqa: D301
     from tidings.cli.session import open_session
+    from tidings.errors import DefinitionErrors, UsageError
     from tidings.flows.explaining.answering import explain
 
-    with open_session(environment, need_vocabulary=False) as session:
-        found = explain(
-            session.store,
-            session.settings.definitions,
-            customer,
-            about,
-            clock=session.clock,
-            run_id=run_id,
-        )
+    with open_session(environment, need_vocabulary=False, despite_problems=True) as session:
+        settings = session.settings
+        try:
+            found = explain(
+                session.store, settings.definitions, customer, about, clock=session.clock, run_id=run_id
+            )
+        except UsageError as error:
+            own = {f"campaigns/{about}.yaml", f"flows/{about}.yaml"}
+            problems = [one for one in settings.problems if one.at.path in own]
+            if not about or not problems:
+                raise
+            # There is such a file, and it is not stored what it would say: nobody looks for a misspelled name.
+            raise DefinitionErrors(problems) from error
     if as_json:
         click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2, default=str))
         return 0

@@ -25,7 +25,7 @@ def check_flow(session: Session, flow: Flow) -> None:
     alone = replace(
         definitions,
         campaigns={name: replace(one, id=name) for name, one in steps.items()},
-        flows={},
+        flows={flow.id: flow},
         channels={name: definitions.channels[name] for name in sorted(names)},
     )
     problems = [*check_channels(alone), *check_messages(alone)]

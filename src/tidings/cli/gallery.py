@@ -68,7 +68,9 @@ def make_gallery(
     campaign = definitions.campaigns[name]
     sources = _sources(definitions, campaign)
     wanted = _wanted(definitions, campaign, sources, only_locale, only_variant)
-    writer = CardWriter(definitions, name, folder, sources, clock, _examples(definitions), Somebody())
+    writer = CardWriter(
+        definitions, name, folder, sources, clock, _examples(definitions, campaign), Somebody()
+    )
     cards = []
     for number, one in enumerate(wanted):
         cards.append(_with_counts(writer.card(one), gaps))
@@ -136,9 +138,7 @@ def _wanted(
     return found
 
 
-def _examples(definitions: Definitions) -> Values:
-    from tidings.templates.gallery import sample_values
+def _examples(definitions: Definitions, campaign: Campaign) -> Values:
+    from tidings.cli.message_values import example_values
 
-    return lambda compiled, locale: sample_values(
-        definitions.attributes, compiled.variables, locale, compiled.group_variables
-    )
+    return lambda compiled, locale: example_values(definitions, campaign, compiled, locale)

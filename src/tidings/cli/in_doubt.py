@@ -58,7 +58,10 @@ def list_command(of: str, environment: str | None, as_json: bool) -> int:
     from tidings.cli.session import open_session
     from tidings.delivery.doubt import doubts
 
-    with open_session(environment, need_vocabulary=False) as session, session.store.read() as connection:
+    with (
+        open_session(environment, need_vocabulary=False, despite_problems=True) as session,
+        session.store.read() as connection,
+    ):
         found = doubts(connection, of)
         if as_json:
             click.echo(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
@@ -103,7 +106,7 @@ def resolve_command(
         raise UsageError("say what became of them", what_to_do="one of --sent, --resend or --not-sent")
     if bool(messages) == bool(campaign):
         raise UsageError("say which messages", what_to_do="their numbers, or --all CAMPAIGN")
-    with open_session(environment, need_vocabulary=False) as session:
+    with open_session(environment, need_vocabulary=False, despite_problems=True) as session:
         ids = list(messages)
         if campaign:
             with session.store.read() as connection:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tidings.definitions.workspace import Definitions
+    from tidings.config.settings import Settings
     from tidings.store.database import Store
 
 
@@ -24,13 +24,17 @@ def channel_line(name: str, why: str) -> str:
     return f"the channel {name} is paused{f': {why}' if why else ''}. Go on with:  tidings resume --channel {name}"
 
 
-def check_channel(definitions: Definitions, store: Store, name: str) -> None:
-    """Raise UsageError for a channel that nobody defined; one that is only paused may be named too."""
+def check_channel(settings: Settings, store: Store, name: str) -> None:
+    """Raise UsageError for a channel that nobody defined; one whose file is broken, or that is only paused, may be named too."""
+    from pathlib import PurePosixPath
+
     from tidings.delivery.pause import paused_channels
     from tidings.errors import UsageError
 
+    files = (PurePosixPath(path) for path in settings.broken)
+    unreadable = {path.stem for path in files if path.parent.name == "channels"}
     with store.read() as connection:
-        known = {*definitions.channels, *paused_channels(connection)}
+        known = {*settings.definitions.channels, *unreadable, *paused_channels(connection)}
     if name not in known:
         raise UsageError(
             f'there is no channel "{name}"', what_to_do=f"channels: {', '.join(sorted(known)) or 'none yet'}"

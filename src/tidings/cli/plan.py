@@ -66,6 +66,8 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
                        its approval stands
       warnings     channels of the campaign that are paused, and imports that it
                    waits for, as sentences
+      ranked       scores that segments are ranked by: model, when trained and
+                   applied
       unworded     people whose locale (null: not known) has no words, and which
                    locale they get
     """  # noqa: D301
@@ -76,6 +78,7 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
     from tidings.cli.plan_estimates import priced
     from tidings.cli.plan_gaps import gap_lines, plan_gaps
     from tidings.cli.plan_view import print_plan
+    from tidings.cli.ranked import ranked_by
     from tidings.cli.readiness import check_plannable
     from tidings.cli.run_standing import approval_lines, coming_lines, standing_json
     from tidings.cli.session import open_session
@@ -96,11 +99,13 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
         plan = priced(session, campaign, plan)
         unknown, refused = _unknown(session, campaign), list(deciding(campaign.acts_later))
         gaps = plan_gaps(session, campaign, plan.hash)
+        ranked = ranked_by(session, campaign)
         held = paused_lines(session.store, {leg.channel for leg in legs_of(campaign, definitions)})
         held += waiting_feeds(session.store, definitions, campaign, session.clock.now())
         if as_json:
             told = {**plan.as_json(), "unknown": unknown, "not_acted_on": refused, **gaps.as_json()}
             told["warnings"] = held
+            told["ranked"] = [one.as_json() for one in ranked]
             standing = standing_json(session, campaign)
             told |= {"next": standing.pop("next"), "approval": standing}
             click.echo(json.dumps(told, ensure_ascii=False, indent=2))
@@ -112,6 +117,8 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
                 )
             for one in unknown:
                 click.echo(f"  {one['segment']}: {one['sentence']}")
+            for used in ranked:
+                click.echo(f"  {used.sentence(session.clock.now())}")
             for line in gap_lines(gaps):
                 click.echo(f"  {line}")
             for line in held:

@@ -92,6 +92,7 @@ def command(
     from tidings.campaigns.planning import find_campaign
     from tidings.cli.plan_gaps import gap_lines, last_plan_gaps
     from tidings.cli.preview_legs import leg_lines, other_legs
+    from tidings.cli.ranked import ranked_lines
     from tidings.cli.session import open_session, with_step
 
     if key is None:
@@ -116,6 +117,7 @@ def command(
             )
         )
         planned = None if only_text else last_plan_gaps(session, campaign)
+        ranked = ranked_lines(session, campaign)
     if only_text:
         click.echo(said or "\n".join(leg.get("text", "") for leg in facts["legs"]))
         return 0
@@ -128,6 +130,8 @@ def command(
         click.echo("\n".join(leg_lines(leg)))
     for line in gap_lines(planned[1]) if planned else []:
         click.echo(f"in the last plan, {line}")
+    for line in ranked:
+        click.echo(line)
     click.echo("Nothing was sent; the links are plain and the unsubscribe link does nothing.")
     return 0
 
@@ -244,7 +248,7 @@ def _email_facts(
 
     Raises TidingsError where this customer's e-mail cannot be written.
     """
-    from tidings.delivery.variables import load_for
+    from tidings.cli.message_values import values_of
     from tidings.errors import TidingsError
     from tidings.templates.campaign import campaign_email, variant_of
     from tidings.templates.email import Recipient
@@ -268,9 +272,7 @@ def _email_facts(
         tracked=False,
     )
     with session.store.read() as connection:
-        values = load_for(
-            connection, definitions.attributes, [customer.id], email.variables, email.group_variables
-        )[customer.id]
+        values = values_of(connection, definitions, campaign, email, customer.id, customer.locale)
     to = customer.addresses.get("email")
     person = Recipient(0, key, to or _NO_ADDRESS, customer.locale, values)
     urls = _plain_urls(definitions)

@@ -30,21 +30,15 @@ def other_legs(
     cannot be written has `refused`, a sentence.
     """
     from tidings.cli.gallery_cards import CardWriter, Somebody, Wanted
-    from tidings.delivery.variables import load_for
+    from tidings.cli.message_values import values_of
     from tidings.templates.sources import read_sources
     from tidings.templates.values import RenderError
 
     definitions = session.settings.definitions
 
-    def values(compiled: Compiled, _: str) -> Mapping[str, Any]:
+    def values(compiled: Compiled, wanted: str) -> Mapping[str, Any]:
         with session.store.read() as connection:
-            return load_for(
-                connection,
-                definitions.attributes,
-                [customer_id],
-                compiled.variables,
-                compiled.group_variables,
-            )[customer_id]
+            return values_of(connection, definitions, campaign, compiled, customer_id, wanted)
 
     writer = CardWriter(
         definitions,

@@ -22,6 +22,7 @@ def check_plannable(session: Session, campaign: Campaign) -> None:
     alone = replace(
         definitions,
         campaigns={campaign.id: campaign},
+        flows={},
         channels={name: definitions.channels[name] for name in campaign.via if name in definitions.channels},
     )
     problems = [*check_channels(alone), *check_messages(alone)]

@@ -35,10 +35,10 @@ def command(campaign: str | None, channel: str | None, yes: bool, environment: s
 
     if campaign and channel:
         raise UsageError("name a campaign or a channel, not both")
-    with open_session(environment, need_vocabulary=False) as session:
+    with open_session(environment, need_vocabulary=False, despite_problems=True) as session:
         store, actor, now = session.store, getpass.getuser(), session.clock.now()
         if channel:
-            check_channel(session.settings.definitions, store, channel)
+            check_channel(session.settings, store, channel)
             done = resume_channel(store, channel, actor=actor, now=now)
         else:
             going = campaign is not None and resume_approval(store, campaign, actor=actor, now=now)

@@ -148,6 +148,9 @@ def _standing(
         if not run_standing.approve_plan(session, campaign, plan, at_most=at_most, yes=yes, as_json=as_json):
             click.echo("nothing was approved", err=True)
             return 0
+    else:
+        # It may have been approved where the keys were set: nobody is enrolled for a message that cannot be written here.
+        check_sendable(session.settings, campaign)
     done = run_standing.due_now(session, campaign.id)
     runs = _open_runs(session, campaign.id)
     if as_json:

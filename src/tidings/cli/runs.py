@@ -42,13 +42,19 @@ def command(last: int, environment: str | None, as_json: bool) -> int:
     from tidings.flows.running_work import runs_standing
     from tidings.flows.work_runs import recent
 
-    with open_session(environment, need_vocabulary=False) as session, session.store.read() as connection:
+    with (
+        open_session(environment, need_vocabulary=False, despite_problems=True) as session,
+        session.store.read() as connection,
+    ):
         runs = runs_standing(connection, limit=last)
         work = recent(connection, now=session.clock.now(), limit=last)
         holder, kind = holder_of(connection), used_clock(connection)
         at_work = holder is not None and holder.leased_until > session.store.lease_now(connection)
-        zone = ZoneInfo(session.settings.definitions.workspace.zone)
-        approvals = approvals_standing(session.store, session.settings.definitions, session.clock.now())
+        definitions = session.settings.definitions
+        approvals = approvals_standing(
+            session.store, definitions, session.clock.now(), broken=session.settings.broken
+        )
+        zone = ZoneInfo(definitions.workspace.zone)
     if as_json:
         shown = {
             "clock": _clock(holder, kind, at_work),
@@ -93,7 +99,7 @@ def _tell_approvals(approvals: Sequence[ApprovalStands]) -> None:
     table = _table("goes out by itself", "state", "next", "at most")
     for one in approvals:
         own = " for each recipient" if one.clock == "recipient" else ""
-        following = f"{one.day} {one.hour}{own}" if one.day else "nothing to come"
+        following = f"{one.day} {one.hour}{own}" if one.day else one.why_no_day or "nothing to come"
         table.add_row(one.campaign, one.state, following, people(one.bounds["people"]))
     _print(table)
     for one in approvals:

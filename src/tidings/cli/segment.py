@@ -105,6 +105,7 @@ def as_data(found: Look) -> dict[str, object]:
         "unknown": [
             {"attribute": one.attribute, "left_out": one.dropped, "let_in": one.kept} for one in found.unknown
         ],
+        "ranked": [one.as_json() for one in found.ranked],
         "sample": [{column: _plain(value) for column, value in row.items()} for row in found.sample],
     }
 
@@ -150,6 +151,8 @@ def _print_look(found: Look, definitions: Definitions, zone: ZoneInfo) -> None:
     say(f"\n{found.count:,} of {found.customers:,} customers ({share}) as of {moment} {zone.key}")
     for one in found.unknown:
         say(f"  {one.sentence()}", "yellow")
+    for used in found.ranked:
+        say(f"  {used.sentence(found.as_of)}")
     if not found.sample:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")

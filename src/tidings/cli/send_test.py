@@ -266,7 +266,7 @@ def _written(
         session.clock,
     )
     wording = compile_wording(task, channel, form, variant, locale)
-    values = _values(session, wording.compiled, locale, key)
+    values = _values(session, campaign, wording.compiled, locale, key)
     base = definitions.workspace.public_url.rstrip("/")
     urls = MessageUrls(
         click=lambda _, __, url: url, pixel=lambda _: "", unsubscribe=lambda _: f"{base}/u/preview"
@@ -282,21 +282,22 @@ def _written(
     )
 
 
-def _values(session: Session, compiled: Compiled, locale: str, key: str | None) -> dict[str, Any]:
+def _values(
+    session: Session, campaign: Campaign, compiled: Compiled, locale: str, key: str | None
+) -> dict[str, Any]:
     import sqlalchemy as sa
 
-    from tidings.delivery.variables import load_for
+    from tidings.cli.message_values import example_values, values_of
     from tidings.errors import UsageError
     from tidings.store.tables import people
-    from tidings.templates.gallery import sample_values
 
-    attributes = session.settings.definitions.attributes
+    definitions = session.settings.definitions
     if key is None:
-        return sample_values(attributes, compiled.variables, locale, compiled.group_variables)
+        return example_values(definitions, campaign, compiled, locale)
     with session.store.read() as connection:
         found = connection.execute(
             sa.select(people.customers.c.id).where(people.customers.c.key == key)
         ).scalar()
         if found is None:
             raise UsageError(f'there is no customer with the key "{key}"')
-        return load_for(connection, attributes, [found], compiled.variables, compiled.group_variables)[found]
+        return values_of(connection, definitions, campaign, compiled, found, locale)

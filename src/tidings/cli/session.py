@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tidings.store.database import Store
     from tidings.store.upgrading import Target
 
+# So many broken files are named; the rest is counted.
+_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -31,21 +34,27 @@ def open_session(
     *,
     need_vocabulary: bool = True,
     clock: Clock | None = None,
+    despite_problems: bool = False,
 ) -> Iterator[Session]:
     """Load the workspace and open its store; close the store at the end.
 
     A development store in a SQLite file that does not exist yet is made on the spot and one line on stderr says so;
     any other store is migrated with `tidings migrate` alone. With `need_vocabulary` the attributes of the store must be
-    those of config/attributes.yaml. Raises DefinitionErrors or StoreError.
+    those of config/attributes.yaml. With `despite_problems`, for commands that stop something or only look at what is
+    stored, broken definitions are left out and one line on stderr names their files. Raises DefinitionErrors or StoreError.
     """
     from tidings.clock import SystemClock
     from tidings.config.settings import load_settings
     from tidings.store.database import Store
     from tidings.store.vocabulary import check_vocabulary
 
-    settings = load_settings(root, environment)
+    settings = load_settings(root, environment, despite_problems=despite_problems)
     target = target_of(settings, clock or SystemClock())
-    _make_development_store(target)
+    if settings.problems:
+        # No store is made by half of the definitions: there is nothing in it to stop or to look at, either.
+        _warn(settings)
+    else:
+        _make_development_store(target)
     with Store.open(
         target.url,
         clock=target.clock,
@@ -56,6 +65,20 @@ def open_session(
         if need_vocabulary:
             check_vocabulary(store, target.attributes)
         yield Session(settings, store, target.clock)
+
+
+def _warn(settings: Settings) -> None:
+    """Name the files that a command goes on without, each with the place of its first problem, in one line."""
+    import click
+
+    places = [f"{path}:{one.at.line}:{one.at.column}" for path, one in sorted(settings.broken.items())]
+    more = len(places) - _NAMED
+    named = ", ".join(places[:_NAMED]) + (f" and {more} more files" if more > 0 else "")
+    them = "them" if len(places) > 1 else "it"
+    click.echo(
+        f"warning: {named} cannot be read; this command goes on without {them}, and `tidings check` says what is wrong",
+        err=True,
+    )
 
 
 def with_step(settings: Settings, name: str) -> Settings:

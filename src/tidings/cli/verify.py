@@ -27,7 +27,7 @@ def command(environment: str | None, as_json: bool) -> int:
     from tidings.delivery.pause import paused_channels
     from tidings.delivery.verify import verify
 
-    with open_session(environment, need_vocabulary=False) as session:
+    with open_session(environment, need_vocabulary=False, despite_problems=True) as session:
         verdict = verify(session.store)
         held = paused_lines(session.store)
         with session.store.read() as connection:

@@ -13,7 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.definitions.kinds.given import Given, split_names
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attributes
+from tidings.delivery.given_values import of_customers
 from tidings.store.tables import journeys, people, sending
 from tidings.store.vocabulary import attributes_table
 
@@ -66,9 +68,17 @@ def load_for(
     customer_ids: Sequence[int],
     names: Collection[str],
     group_names: Collection[str] | None,
+    given: Given | None = None,
 ) -> dict[int, dict[str, Any]]:
-    """Return what a message is shown with before there is a run: `group` is then everybody of the customer's account."""
-    values = load(connection, attributes, customer_ids, names)
+    """Return what a message is shown with before there is a run: `group` is then everybody of the customer's account.
+
+    What the event that starts a flow gives is that of the customer's latest such event; of those who had none it is left out.
+    """
+    own, of_event = split_names(names, given)
+    values = load(connection, attributes, customer_ids, own)
+    if given is not None and of_event:
+        for customer_id, found in of_customers(connection, given, of_event, customer_ids).items():
+            values[customer_id] |= found
     if group_names is not None:
         for customer_id, members in load_groups(
             connection, attributes, None, customer_ids, group_names

@@ -14,8 +14,10 @@ from tidings.channels.protocol import Form, Outgoing
 from tidings.clock import Clock
 from tidings.customers.permission import refusal
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.given import split_names
 from tidings.delivery import variables
 from tidings.delivery.claiming import PENDING
+from tidings.delivery.given_values import of_messages
 from tidings.delivery.recorded import Recorded
 from tidings.delivery.reference import Referrer
 from tidings.delivery.wordings import FIRST_POSITION, Task, Wording, Written, bare_sender, compile_wording
@@ -71,6 +73,7 @@ class Writer:
         self._fallback = workspace.locale
         self._tracking = run.definitions.policies.purpose(TRACKING)
         self._group = run.campaign_of().group
+        self._given = run.campaign_of().given
         self._untracked: set[int] = set()
         # Everything is compiled before the first claim: a template that cannot work claims nothing.
         self._first = frozenset(_locales(store, run, channel.id) | {self._fallback})
@@ -106,7 +109,8 @@ class Writer:
                 ).scalars()
             )
         attributes = self._run.definitions.attributes
-        values = variables.load(connection, attributes, customer_ids, self._names)
+        own, of_event = split_names(self._names, self._given)
+        values = variables.load(connection, attributes, customer_ids, own)
         if self._group == "account":
             groups = variables.load_groups(
                 connection, attributes, self._run.run_id, customer_ids, self._group_names()
@@ -114,6 +118,9 @@ class Writer:
             for customer_id, members in groups.items():
                 values[customer_id] = {**values.get(customer_id, {}), "group": members}
         by_message: dict[int, Mapping[str, Any]] = {one.id: values.get(one.customer_id, {}) for one in wanted}
+        if self._given is not None and of_event:
+            found = of_messages(connection, self._given, of_event, list(by_message))
+            by_message = {one: {**own_values, **found.get(one, {})} for one, own_values in by_message.items()}
         if self._group == "party":
             subjects = variables.load_subjects(connection, attributes, list(by_message), self._group_names())
             return {one: {**own, "group": subjects.get(one, [])} for one, own in by_message.items()}

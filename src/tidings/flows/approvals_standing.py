@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -14,6 +14,8 @@ from tidings.campaigns.hours import ONCE
 from tidings.campaigns.occurrences import next_ones
 from tidings.campaigns.standing import open_approvals
 from tidings.clock import from_micros, iso
+from tidings.definitions.files import HOLIDAYS_FILE
+from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.workspace import Definitions
 from tidings.store.database import Store
 from tidings.store.tables import journeys
@@ -26,7 +28,8 @@ class ApprovalStands:
     """One approval: `state` is approved, held or paused, with the reason.
 
     `day` and `hour` are those of the next occurrence as written, on the workspace's clock or on each recipient's; `starts` is
-    the instant at which its run begins. All three are None where nothing is to come.
+    the instant at which its run begins. All three are None where nothing is to come, and where the files cannot be read that
+    would say what comes: `why_no_day` then names the file.
     """
 
     campaign: str
@@ -38,6 +41,7 @@ class ApprovalStands:
     hour: str | None = None
     clock: str = "workspace"
     starts: datetime | None = None
+    why_no_day: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it with stable keys."""
@@ -54,8 +58,13 @@ class ApprovalStands:
         }
 
 
-def approvals_standing(store: Store, definitions: Definitions, now: datetime) -> list[ApprovalStands]:
-    """Return the open approvals of campaigns with their next occurrence, in order of their names."""
+def approvals_standing(
+    store: Store, definitions: Definitions, now: datetime, *, broken: Collection[str] = ()
+) -> list[ApprovalStands]:
+    """Return the open approvals of campaigns with their next occurrence, in order of their names.
+
+    `broken` are the paths of files that could not be read: what they decide is not guessed.
+    """
     zone = ZoneInfo(definitions.workspace.zone)
     found = []
     for one in open_approvals(store):
@@ -65,15 +74,27 @@ def approvals_standing(store: Store, definitions: Definitions, now: datetime) ->
             "campaign": one.campaign, "state": state, "reason": one.reason or "", "approved_by": one.approved_by,
             "bounds": one.bounds, "clock": campaign.clock if campaign else "workspace",
         }  # fmt: skip
-        if campaign is not None and campaign.recurrence is not None:
+        missing = _missing(one.campaign, campaign, broken)
+        if campaign is not None and campaign.recurrence is not None and not missing:
             for coming in next_ones(store, campaign, definitions, now, 1):
                 hour = f"{campaign.recurrence.every.at:%H:%M}"
                 told |= {"day": coming.occurrence.day, "hour": hour, "starts": coming.starts}
         elif (due := _once(store, one.campaign)) is not None:
             local = due.astimezone(zone)
             told |= {"day": local.date(), "hour": f"{local:%H:%M}", "starts": due}
+        elif missing:
+            told["why_no_day"] = f"{missing} cannot be read"
         found.append(ApprovalStands(**told))
     return found
+
+
+def _missing(name: str, campaign: Campaign | None, broken: Collection[str]) -> str:
+    """Return the file without which nobody knows when a campaign goes out next; empty when it can be known."""
+    if campaign is None:
+        path = f"campaigns/{name}.yaml"
+        return path if path in broken else ""
+    moved = campaign.recurrence is not None and campaign.recurrence.on_holidays != "send"
+    return HOLIDAYS_FILE if moved and HOLIDAYS_FILE in broken else ""
 
 
 def _once(store: Store, campaign: str) -> datetime | None:

@@ -56,6 +56,52 @@ def segments_refreshed(here: Opened) -> Rows:
     return rows
 
 
+def scores_applied(here: Opened) -> Rows:
+    """Give customers every score that was trained, trained anew first where `retrain` would pass before the next night.
+
+    A score that nobody trained yet is left to people; one that cannot be trained or applied is said in its row and stops no other.
+    """
+    from tidings.scores.applying import apply
+    from tidings.scores.keeping import keep, latest
+    from tidings.scores.standing import due
+    from tidings.scores.training import train
+
+    definitions = here.settings.definitions
+    rows: Rows = []
+    for name, score in sorted(definitions.scores.items()):
+        now, said, trouble = here.clock.now(), "", ""
+        try:
+            with here.store.read() as connection:
+                kept = latest(connection, name)
+            if kept is None:
+                rows.append(
+                    {"score": name, "scored": None, "model": None, "trained": "", "trouble": "never trained"}
+                )
+                continue
+            if due(score, kept, now, definitions, ahead=timedelta(hours=36)):
+                try:
+                    keep(here.store, train(here.store, definitions, name, now=now), now=to_micros(now))
+                    said = "anew"
+                except TidingsError as error:
+                    trouble = error.message
+            done = apply(here.store, definitions, name, now=now)
+        except TidingsError as error:
+            rows.append(
+                {"score": name, "scored": None, "model": None, "trained": said, "trouble": error.message}
+            )
+            continue
+        rows.append(
+            {
+                "score": name,
+                "scored": done.scored,
+                "model": done.hash[:12],
+                "trained": said,
+                "trouble": trouble,
+            }
+        )
+    return rows
+
+
 def occurrences_planned(here: Opened) -> Rows:
     """Start every occurrence of a recurring campaign that is due, and return those of the last day and what became of them."""
     from tidings.store.tables import journeys

@@ -32,6 +32,7 @@ from tidings.flows.nights import (
     occurrences_planned,
     receipts_collected,
     runs_reported,
+    scores_applied,
     segments_refreshed,
 )
 from tidings.flows.opening import opened
@@ -153,6 +154,13 @@ def refresh_segments(environment: str | None = None, root: str | None = None) ->
     """Compute every segment anew: who is in it, who came, who left."""
     with opened(environment, root) as here:
         return segments_refreshed(here)
+
+
+@task(name="apply scores", retry_condition_fn=_passes, retries=2, retry_delay_seconds=60)
+def apply_scores(environment: str | None = None, root: str | None = None) -> Rows:
+    """Give customers their scores as of tonight, trained anew where it is time."""
+    with opened(environment, root) as here:
+        return scores_applied(here)
 
 
 @task(name="plan due", retry_condition_fn=_passes, retries=2, retry_delay_seconds=60)

@@ -30,6 +30,7 @@ from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.money import from_minor
 from tidings.flows.explaining.facts import AGAINST, PASSED, Fact, Inquiry
 from tidings.segments.compile import Compiled, segment_clause, select_members
+from tidings.segments.ranking import place_of
 from tidings.segments.scope import Scope
 from tidings.store.tables import people
 from tidings.store.vocabulary import attributes_table
@@ -79,7 +80,31 @@ def segment_facts(ask: Inquiry, name: str, planned_at: int | None, *, wanted: bo
         return found
     found += condition_facts(ask, segment.where)
     found += condition_facts(ask, segment.except_, wanted=False)
+    if segment.rank is not None:
+        found += _rank_facts(ask, segment, wanted=wanted)
     return found
+
+
+def _rank_facts(ask: Inquiry, segment: Segment, *, wanted: bool) -> list[Fact]:
+    """Say the place of the customer among those left after the conditions; nothing of who is not left."""
+    assert segment.rank is not None
+    compiled = Compiled.under(Scope.of(ask.definitions, ask.now, looking=True))
+    order, left = compiled.ranked(segment)
+    row = ask.connection.execute(place_of(order, segment.rank, left, ask.person.id)).first()
+    if row is None:
+        return []
+    by, keep = Parts.of(ask.definitions).names.attribute(segment.rank.by), f"the top {segment.rank.keep} stay"
+    text = f"place {row.place:,} of {row.left:,} left by {by}; {keep}"
+    if not row.known:
+        text = f"nothing is known of {by}; {keep}, and whoever has no value does not"
+    return [
+        Fact(
+            "rank",
+            text,
+            PASSED if bool(row.kept) is wanted else AGAINST,
+            data={"by": segment.rank.by, "place": row.place if row.known else None, "left": row.left},
+        )
+    ]
 
 
 def condition_facts(ask: Inquiry, conditions: Sequence[Condition], *, wanted: bool = True) -> Iterator[Fact]:
