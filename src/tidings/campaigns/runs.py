@@ -17,6 +17,7 @@ from tidings.campaigns.again import LATE
 from tidings.campaigns.costing import spending
 from tidings.campaigns.files import campaign_files
 from tidings.campaigns.hours import GRACE, ONCE, Schedule
+from tidings.campaigns.offer_checks import check_campaign_offer
 from tidings.campaigns.plan import Plan
 from tidings.campaigns.planning import find_campaign, load_plan
 from tidings.campaigns.snapshot import COPY, RANGE, range_ends
@@ -81,7 +82,7 @@ def start_run(
     if existing is not None and existing.state != "enrolling":
         return existing
     if existing is None:
-        _may_start(plan, definitions, now)
+        _may_start(store, plan, definitions, now)
         run_id = _create(store, definitions, plan_id, plan, approved_by=approved_by, now=now)
     else:
         run_id = existing.id
@@ -108,7 +109,7 @@ def _listed(keys: Sequence[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def _may_start(plan: Plan, definitions: Definitions, now: datetime) -> None:
+def _may_start(store: Store, plan: Plan, definitions: Definitions, now: datetime) -> None:
     check_whole(find_campaign(definitions, plan.campaign))
     if definition_hash(definitions, plan.campaign) != plan.definition_hash:
         raise RefusedByPolicy(
@@ -127,6 +128,7 @@ def _may_start(plan: Plan, definitions: Definitions, now: datetime) -> None:
             f"the campaign was to go out at {iso(from_micros(plan.anchor_at))} and its messages have expired",
             what_to_do="set a new `at:` in the campaign and plan again",
         )
+    check_campaign_offer(store, definitions, plan)
     if not plan.people:
         raise RefusedByPolicy(
             f"plan {plan.hash} writes to nobody", what_to_do=f"`tidings plan {plan.campaign}` says why"

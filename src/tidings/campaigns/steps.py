@@ -159,5 +159,5 @@ def _texts(step: Step) -> Texts:
     if step.offer is None:
         return step.say
     said = {name for name, _ in step.say}
-    more = (("offer", step.offer.gives), ("code", step.offer.code))
+    more = (("offer", step.offer.gives), ("code", "{{ offer.code }}" if step.offer.pool else step.offer.code))
     return (*step.say, *((name, text) for name, text in more if text and name not in said))

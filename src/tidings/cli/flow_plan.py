@@ -15,24 +15,29 @@ _SIGNS = {"same": " ", "added": "+", "changed": "~", "removed": "-"}
 
 
 def plan_of_flow(session: Session, name: str, *, as_json: bool) -> int:
-    """Plan a flow and print it; 3 when it cannot go live because `moved` is missing, else 0."""
+    """Plan a flow and print it; 3 when it cannot go live because `moved` is missing or an offer cannot be kept, else 0."""
     from tidings.cli.flow_readiness import check_flow
 
     definitions = session.settings.definitions
     check_flow(session, definitions.flows[name])
+    from tidings.campaigns.offer_checks import flow_offer_problems
     from tidings.delivery.freshness import waiting_feeds
 
     plan = make(session, name)
+    unkept = flow_offer_problems(session.store, definitions, definitions.flows[name])
     waiting = waiting_feeds(session.store, definitions, definitions.flows[name], session.clock.now())
     if as_json:
-        click.echo(json.dumps({**plan.as_json(), "warnings": waiting}, ensure_ascii=False, indent=2))
+        told = {**plan.as_json(), "warnings": waiting, "problems": [one.as_json() for one in unkept]}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         show(plan)
         for line in waiting:
             click.echo(f"  WARNING  {line}")
-        if not plan.missing and plan.kind != "unchanged":
+        for problem in unkept:
+            click.echo(f"\n{problem.render()}")
+        if not unkept and not plan.missing and plan.kind != "unchanged":
             click.echo(f"\nRun it:  tidings run {plan.flow}")
-    return 3 if plan.missing else 0
+    return 3 if plan.missing or unkept else 0
 
 
 def make(session: Session, name: str) -> FlowPlan:

@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("tidings.cli.report", "Say what a campaign caused, with intervals."),
     "attribute": ("tidings.cli.attribute", "Give credit for conversions, by one model or all."),
     "score": ("tidings.cli.score", "Learn who will do it again, score customers, say how sure."),
+    "codes": ("tidings.cli.codes", "List pools of codes, fill one, or withdraw codes."),
     "costs": ("tidings.cli.costs", "Show what ads cost, by source, campaign and month."),
     "sandbox": ("tidings.cli.sandbox", "Play a provider on this machine, to try things against."),
     "demo": ("tidings.cli.demo", "One campaign from segment to effect on seeded customers."),

@@ -23,19 +23,23 @@ def values_of(
     """Return what a message reads of a customer.
 
     A step of a flow reads the event that would start it as well: the customer's latest, an example where there was none.
+    Of an offer it shows an example of a code.
     """
     from tidings.definitions.kinds.given import split_names
     from tidings.delivery.variables import load_for
 
+    own, of_event = split_names(compiled.variables, campaign.given, campaign.offer)
     found = load_for(
         connection,
         definitions.attributes,
         [customer_id],
-        compiled.variables,
+        [*own, *of_event],
         compiled.group_variables,
         campaign.given,
     )[customer_id]
-    missing = [name for name in split_names(compiled.variables, campaign.given)[1] if name not in found]
+    # Nothing is promised yet: what the offer gives is shown by an example.
+    offered = compiled.variables - {*own, *of_event}
+    missing = [name for name in (*of_event, *sorted(offered)) if name not in found]
     return found | _examples(definitions, campaign, missing, locale)
 
 
@@ -46,7 +50,7 @@ def example_values(
     from tidings.definitions.kinds.given import nameable
     from tidings.templates.gallery import sample_values
 
-    attributes = nameable(definitions.attributes, campaign.given)
+    attributes = nameable(definitions.attributes, campaign.given, campaign.offer)
     return sample_values(attributes, compiled.variables, locale, compiled.group_variables)
 
 
@@ -56,4 +60,4 @@ def _examples(definitions: Definitions, campaign: Campaign, names: list[str], lo
     from tidings.definitions.kinds.given import nameable
     from tidings.templates.gallery import sample_values
 
-    return sample_values(nameable(definitions.attributes, campaign.given), names, locale)
+    return sample_values(nameable(definitions.attributes, campaign.given, campaign.offer), names, locale)

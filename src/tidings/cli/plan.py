@@ -11,6 +11,7 @@ import click
 from tidings.cli.options import environment_option, examples, json_option
 
 if TYPE_CHECKING:
+    from tidings.campaigns.plan import Plan
     from tidings.cli.session import Session
     from tidings.definitions.kinds.campaign import Campaign
 
@@ -66,14 +67,16 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
                        its approval stands
       warnings     channels of the campaign that are paused, and imports that it
                    waits for, as sentences
+      problems     what keeps it from keeping its offer: too few codes, no
+                   stock; then the exit code is 3
       ranked       scores that segments are ranked by: model, when trained and
                    applied
       unworded     people whose locale (null: not known) has no words, and which
                    locale they get
     """  # noqa: D301
     from tidings.campaigns.legs import legs_of
+    from tidings.campaigns.offer_checks import campaign_offer_problems
     from tidings.campaigns.planning import find_campaign, make_plan
-    from tidings.campaigns.runs import find_run
     from tidings.cli.paused import paused_lines
     from tidings.cli.plan_estimates import priced
     from tidings.cli.plan_gaps import gap_lines, plan_gaps
@@ -102,9 +105,13 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
         ranked = ranked_by(session, campaign)
         held = paused_lines(session.store, {leg.channel for leg in legs_of(campaign, definitions)})
         held += waiting_feeds(session.store, definitions, campaign, session.clock.now())
+        unkept = campaign_offer_problems(
+            session.store, definitions, campaign, plan.people + plan.copy_messages
+        )
         if as_json:
             told = {**plan.as_json(), "unknown": unknown, "not_acted_on": refused, **gaps.as_json()}
             told["warnings"] = held
+            told["problems"] = [one.as_json() for one in unkept]
             told["ranked"] = [one.as_json() for one in ranked]
             standing = standing_json(session, campaign)
             told |= {"next": standing.pop("next"), "approval": standing}
@@ -125,14 +132,27 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
                 click.echo(f"  WARNING  {line}")
             for line in [*coming_lines(session, campaign), *approval_lines(session, campaign)]:
                 click.echo(f"  {line}")
-            run = find_run(session.store, campaign.id)
-            if campaign.recurrence is not None and not refused:
-                click.echo(f"\nApprove it:  tidings run {campaign.id} --plan {plan.hash}")
-            elif run is not None and run.state != "enrolling":
-                click.echo(f"\nThis campaign has run already ({run.state}); running it again does nothing.")
-            elif not refused:
-                click.echo(f"\nRun it:  tidings run {campaign.id} --plan {plan.hash}")
-        return 1 if plan.over_budget else 0
+            for problem in unkept:
+                click.echo(f"\n{problem.render()}")
+            _say_what_next(
+                session, campaign, plan, "not like this" if unkept else "not yet" if refused else ""
+            )
+        return 3 if unkept else 1 if plan.over_budget else 0
+
+
+def _say_what_next(session: Session, campaign: Campaign, plan: Plan, held: str) -> None:
+    """Say how the plan is approved or run, unless it is `held`."""
+    from tidings.campaigns.runs import find_run
+
+    run = find_run(session.store, campaign.id)
+    if held == "not like this":
+        click.echo("\nIt cannot be approved like this.")
+    elif campaign.recurrence is not None and not held:
+        click.echo(f"\nApprove it:  tidings run {campaign.id} --plan {plan.hash}")
+    elif run is not None and run.state != "enrolling":
+        click.echo(f"\nThis campaign has run already ({run.state}); running it again does nothing.")
+    elif not held:
+        click.echo(f"\nRun it:  tidings run {campaign.id} --plan {plan.hash}")
 
 
 def _list_all(session: Session, as_json: bool) -> int:

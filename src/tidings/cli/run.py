@@ -73,6 +73,7 @@ def command(
     Running an occurrence a second time sends nothing again and says so; one that was interrupted goes on. Receipts that a
     provider sends to the tracker, and those that come later, are for `tidings serve`.
     """
+    from tidings.campaigns.offer_checks import check_campaign_offer
     from tidings.campaigns.planning import find_campaign
     from tidings.campaigns.runs import check_whole, enrol, find_run, start_run
     from tidings.cli.readiness import check_plannable, check_sendable
@@ -97,6 +98,7 @@ def command(
             check_plannable(session, campaign)
             check_sendable(session.settings, campaign)
             plan = _choose_plan(session, name, plan_hash)
+            check_campaign_offer(session.store, definitions, plan)
             if not as_json:
                 _show(session, plan)
             if not yes and not _asked(session, plan):
@@ -126,6 +128,7 @@ def _standing(
     as_json: bool,
 ) -> int:
     """Approve a campaign that starts by itself, unless it is approved as it is; then start and send what is due."""
+    from tidings.campaigns.offer_checks import check_campaign_offer
     from tidings.campaigns.runs import check_whole
     from tidings.campaigns.standing import open_approval
     from tidings.cli import run_standing
@@ -141,6 +144,7 @@ def _standing(
         check_plannable(session, campaign)
         check_sendable(session.settings, campaign)
         plan = _choose_plan(session, campaign.id, plan_hash)
+        check_campaign_offer(session.store, session.settings.definitions, plan)
         if not as_json:
             _show(session, plan)
             for line in run_standing.approval_lines(session, campaign):

@@ -129,5 +129,8 @@ _ALL = (
     Code("REF12", "A name is taken", "Two things of one name could not be told apart.", "config/imports/test.yaml", "import: A test\nkind: experiment\ncampaign: spring\ncustomer: id\narm: arm\noutcomes: {visit: visit}\n", "Call one of them otherwise."),
     Code("CMP01", "A goal that only compares variants", "Those held out get no message, so they cannot open or click it.", _C, _CAMPAIGN + "goal: {did: clicked, within: 3 days}\n", "Name an event that every customer can have.", "warning"),
     Code("CMP02", "A text lacks the workspace's language", "Customers whose language is not known get that one.", _C, _CAMPAIGN + "variants:\n  warm:\n    say:\n      headline: {ru: Привет}\n", "Add the text in that language.", "warning"),
+    Code("OFR01", "Too few codes", "The pool of `codes: one each from …` has fewer free codes than there are messages; `tidings plan` and `run` look.", _C, "", "Make more with `tidings codes make`, or narrow the audience."),
+    Code("OFR02", "No stock to go by", "The product of the offer is not in the store, or no stock of it is known.", _C, "", "Import products and stock, or correct `product`."),
+    Code("OFR03", "Sold out before it begins", "The stock is below `stop_when` already, so everybody would be refused.", _C, "", "Wait for new stock, or lower `stop_when`."),
 )  # fmt: skip
 CODES: dict[str, Code] = {code.code: code for code in _ALL}

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tidings.clock import to_micros
 from tidings.definitions.kinds.rules import Purpose
+from tidings.delivery import offers
 from tidings.delivery.caps import release
 from tidings.delivery.claiming import PENDING
 from tidings.delivery.doubt import runs_of
@@ -149,6 +150,7 @@ def _drop(store: Store, found: Cancellable, at: int) -> int:
                 ).scalars()
             )
             release(connection, gone, at)
+            offers.release(connection, gone)
             dropped += len(gone)
     return dropped
 

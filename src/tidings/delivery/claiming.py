@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tidings.clock import to_micros
 from tidings.customers.knowing import listed, one_of
 from tidings.customers.zones import area_column
-from tidings.delivery import budget, caps, gate, throttle
+from tidings.delivery import budget, caps, gate, offers, throttle
 from tidings.delivery.asking import Asking, among, given, is_span
 from tidings.delivery.hours import Hour, hours_of
 from tidings.delivery.work import Claimed, Job
@@ -133,7 +133,9 @@ def take(
         claim = _claim(dialect, spanned=is_span(ids))
         connection.execute(claim, {**given(dialect, ids), "fence": fence})
         values = job.variables(connection, mine) if job.variables else {}
-        if job.variables:
+        if judged.offered:
+            values = {one: {**values.get(one, {}), **given} for one, given in judged.offered.items()}
+        if job.variables or judged.offered:
             # A template that names nothing needs nothing kept.
             _write_variables(connection, [(row[1], own) for row in mine if (own := values.get(row[1]))])
     channel, closes = job.channel, judged.closes
@@ -203,6 +205,8 @@ def refuse(connection: sa.Connection, job: Job, refused: Mapping[str, Sequence[i
     caps.release(connection, ids, now)
     if job.terms.budget:
         budget.give_back(connection, ids)
+    if job.terms.promise:
+        offers.release(connection, ids)
     _refuse(connection, job, refused, now)
 
 
@@ -245,6 +249,8 @@ def _settle(connection: sa.Connection, job: Job, judged: gate.Judged, now: int) 
     if job.terms.counted:
         # One that was tried before has kept its place until now.
         caps.release(connection, ids, now)
+    if job.terms.promise:
+        offers.release(connection, ids)
     _refuse(connection, job, judged.refused, now)
     dialect = connection.dialect.name
     for until, some in judged.until.items():

@@ -252,6 +252,7 @@ class FlowSender(FlowFollower):
             today=self.settings.definitions,
             skips=found is not None and found.if_refused == "skip",
             rated=not self.settings.environment.outbox,
+            step=step,
         )
 
     def _writer(self, run: Recorded, channel_id: str, carrier: Adapter) -> Writer:

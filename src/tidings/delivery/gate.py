@@ -1,7 +1,7 @@
 """The gate: may this message go out now? Asked inside the claim, and again before each hand-over for what may have changed.
 
 The order is fixed: expiry, consent and suppression (`customers.permission`) with open cases, the freshness of feeds, hours,
-frequency cap and account limit, the rate of the channel, the budget. The first refusal wins and is stored with its code,
+frequency cap and account limit, the rate of the channel, the budget, the offer. The first refusal wins and is stored with its code,
 the rule behind it and the hash of the policies. Some reasons put a message off as long as it lives; one whose life ends
 while it is put off is refused for that reason.
 """
@@ -19,7 +19,7 @@ from tidings.campaigns.capped import ACCOUNT, CAP
 from tidings.clock import from_micros
 from tidings.customers.cases import case_is_open
 from tidings.customers.permission import refusal
-from tidings.delivery import budget, caps, throttle
+from tidings.delivery import budget, caps, offers, throttle
 from tidings.delivery.freshness import stale
 from tidings.delivery.hours import Hour
 from tidings.delivery.sharing import used_for_another
@@ -42,6 +42,7 @@ class Judged:
 
     Rows that `go` (until `closes`, by id), ids `refused` by code, and ids put off `until` an instant. What is in none of
     them stays as it is: the channel's rate has nothing left for it. `undecided`: some hang on what is in somebody's hands.
+    `offered`: what the offer gives those that go, by id.
     """
 
     go: list[Any] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Judged:
     refused: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     until: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     undecided: bool = False
+    offered: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def refusals(self) -> int:
@@ -102,6 +104,8 @@ def judge(
         judged.go = judged.go[:granted]
     if terms.budget and judged.go:
         _spend(connection, job, judged, now)
+    if terms.promise and judged.go:
+        _promise(connection, job, judged, now)
     if terms.counted and judged.go:
         caps.reserve(connection, terms, [row.id for row in judged.go if row.id in counted], now)
         ends = caps.day_ends(now, terms)
@@ -160,6 +164,18 @@ def _spend(connection: sa.Connection, job: Job, judged: Judged, now: int) -> Non
         _put_off(judged, now + MOMENT, beyond)
     else:
         _refuse(judged, budget.BUDGET, beyond)
+
+
+def _promise(connection: sa.Connection, job: Job, judged: Judged, now: int) -> None:
+    assert job.terms.promise is not None
+    promised = offers.promise_all(connection, job.terms.promise, judged.go, now)
+    without = [one for ids in promised.refused.values() for one in ids] + promised.undecided
+    if job.terms.budget:
+        budget.give_back(connection, without)
+    for code, ids in promised.refused.items():
+        _refuse(judged, code, ids)
+    _put_off(judged, now + MOMENT, promised.undecided)
+    judged.offered = promised.values
 
 
 def _refuse(judged: Judged, code: str, ids: Sequence[int]) -> None:
@@ -249,6 +265,9 @@ def rule_of(code: str, job: Job) -> str:
         CAP: f"cap/{job.purpose.name}",
         ACCOUNT: "account_limit",
         budget.BUDGET: "budget",
+        offers.BEFORE: "at_most",
+        offers.SOLD_OUT: "stop_when",
+        offers.EXHAUSTED: "offer",
     }
     if code in rules:
         return rules[code]

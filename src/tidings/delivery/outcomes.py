@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from tidings.channels.statuses import status_in, verdict
 from tidings.clock import to_micros
-from tidings.delivery import budget, caps
+from tidings.delivery import budget, caps, offers
 from tidings.delivery.doubt import reopen, settle_by_policy
 from tidings.delivery.effects import Refused, refused_at_hand_over
 from tidings.delivery.work import Claimed, Job
@@ -233,7 +233,28 @@ def _settle(connection: sa.Connection, job: Job, group: Sequence[Ended], now: in
         caps.release(connection, settled, now)
     if job.terms.budget and alike.kind in ("planned", "refused", "deferred"):
         budget.give_back(connection, settled)
+    if job.terms.promise:
+        offers.release(
+            connection,
+            [
+                one.message.message_id
+                for one in group
+                if _unseen(job, one) and one.message.message_id in settled
+            ],
+        )
     return settled
+
+
+def _unseen(job: Job, one: Ended) -> bool:
+    """Tell whether nobody can have seen the message: it was refused here, or its recipient was, before the body was sent.
+
+    Some pages of a fax may have arrived.
+    """
+    if one.kind == "rejected":
+        return (
+            job.kind != "fax" and one.outcome == "rejected_recipient" and not one.detail.startswith("BODY ")
+        )
+    return one.kind == "refused"
 
 
 def _attempt(one: Ended, now: int) -> dict[str, Any]:

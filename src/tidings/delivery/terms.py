@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tidings.campaigns.capped import LIMITED
+from tidings.campaigns.promises import Promise, promise_of
 from tidings.campaigns.windows import Window, window_of
 from tidings.definitions.kinds.rules import Cap, CaseOpen
 from tidings.delivery.freshness import Feed, feeds_of
@@ -26,7 +27,7 @@ class Terms:
     `counted`: the class's messages are reserved against some cap, this purpose's or another's. `rivals` are the purposes
     of the class. `zone` is the workspace's. `window` is None where nothing restricts the hours; `skips`: a closed window
     refuses instead of putting off. `budget`: the run has one. `rate`: messages a second of all processes together.
-    `one_each`: nobody is written to at an address that the run has used for another.
+    `one_each`: nobody is written to at an address that the run has used for another. `promise`: what is offered.
     """
 
     topic: str = ""
@@ -44,6 +45,7 @@ class Terms:
     budget: bool = False
     rate: float | None = None
     one_each: bool = False
+    promise: Promise | None = None
 
     @property
     def timed(self) -> bool:
@@ -59,11 +61,13 @@ def terms_of(
     today: Definitions | None = None,
     skips: bool = False,
     rated: bool = True,
+    step: str = "",
 ) -> Terms:
     """Return the terms of a campaign (or a step as a campaign) on a channel, by the rules that its run recorded.
 
     Feeds are those of `today`, the files as they are now, for a run does not record mappings. `skips`: the step says
-    `if_refused: skip`. `rated`: the channel keeps its rate (where messages become files it does not).
+    `if_refused: skip`. `rated`: the channel keeps its rate (where messages become files it does not). `step`: the name of the
+    step of a flow that the campaign is.
     """
     policies = definitions.policies
     purpose = policies.purpose(campaign.purpose)
@@ -97,4 +101,5 @@ def terms_of(
         budget=campaign.budget is not None,
         rate=None if rate is None else float(rate),
         one_each=campaign.one_each == "address",
+        promise=promise_of(campaign, definitions.workspace.zone, step),
     )

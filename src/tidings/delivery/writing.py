@@ -73,7 +73,7 @@ class Writer:
         self._fallback = workspace.locale
         self._tracking = run.definitions.policies.purpose(TRACKING)
         self._group = run.campaign_of().group
-        self._given = run.campaign_of().given
+        self._given, self._offer = run.campaign_of().given, run.campaign_of().offer
         self._untracked: set[int] = set()
         # Everything is compiled before the first claim: a template that cannot work claims nothing.
         self._first = frozenset(_locales(store, run, channel.id) | {self._fallback})
@@ -109,7 +109,7 @@ class Writer:
                 ).scalars()
             )
         attributes = self._run.definitions.attributes
-        own, of_event = split_names(self._names, self._given)
+        own, of_event = split_names(self._names, self._given, self._offer)
         values = variables.load(connection, attributes, customer_ids, own)
         if self._group == "account":
             groups = variables.load_groups(

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from tidings.campaigns.snapshot import COPY
 from tidings.campaigns.steps import PARTY
 from tidings.definitions.workspace import Definitions
+from tidings.measurement import redemptions
 from tidings.measurement.blocks import by_index, changed, spans
 from tidings.measurement.rematching import rematch
 from tidings.segments.properties import position
@@ -66,6 +67,8 @@ def refresh(store: Store, definitions: Definitions | None = None, *, now: dateti
     `definitions` tell of which kind each channel is (a touch is by email, sms or fax) and which events hold the pages
     that ads lead to; without them a channel stands under its own name.
     """
+    if definitions is not None:
+        redemptions.refresh(store, definitions, now=now)
     kinds = {name: one.kind for name, one in definitions.channels.items()} if definitions else {}
     added = removed = 0
     for source in _sources(kinds):

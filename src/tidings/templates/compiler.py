@@ -214,7 +214,8 @@ class Compiler:
         return words or [nodes.Const("", lineno=1)]
 
     def _names(self, env: ImmutableSandboxedEnvironment, text: str) -> set[str]:
-        return {node.name for node in env.parse(text).find_all(nodes.Name)} & set(self.types)
+        tree = sandbox.dotted(env.parse(text), self.types)
+        return {node.name for node in tree.find_all(nodes.Name)} & set(self.types)
 
 
 def _once(problems: list[Problem]) -> list[Problem]:

@@ -15,6 +15,7 @@ from jinja2.environment import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from tidings.definitions.kinds.offer import CODE, ENDS, GIVES, OFFER
 from tidings.errors import Problem
 from tidings.templates.chains import Others, others_in
 from tidings.templates.formats import FILTERS, MAX_LITERAL, filters
@@ -198,7 +199,11 @@ class Checker(NodeTransformer):
             and node.attr in _LOOP
         ):
             return node
-        raise Refused(node.lineno, node.attr, "TPL10", f"a value has no .{node.attr[:40]}")
+        hint = ""
+        if isinstance(node.node, nodes.Name) and node.node.name == OFFER:
+            there = [one.removeprefix(f"{OFFER}_") for one in (GIVES, CODE, ENDS) if one in self.types]
+            hint = f"there is offer.{', offer.'.join(there)}" if there else "write an `offer:` beside `send`"
+        raise Refused(node.lineno, node.attr, "TPL10", f"a value has no .{node.attr[:40]}", hint)
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
         """Allow a loop over a list attribute or the group, two deep at most."""
@@ -345,9 +350,29 @@ def parse(env: ImmutableSandboxedEnvironment, source: str, checker: Checker) -> 
         raise Refused(error.lineno, "", "TPL10", sentence) from error
     except (RecursionError, MemoryError, ValueError, OverflowError) as error:
         raise Refused(1, "", "TPL10", "is nested too deep to be read") from error
-    checked: nodes.Template = checker.visit(tree)
+    checked: nodes.Template = checker.visit(dotted(tree, checker.types))
     checked.set_environment(env)
     return checked
+
+
+def dotted(tree: nodes.Template, types: Collection[str]) -> nodes.Template:
+    """Return a tree in which `offer.code` is the one value that it stands for, where the message has an offer."""
+    found: nodes.Template = _Dotted(types).visit(tree)
+    return found
+
+
+class _Dotted(NodeTransformer):
+    """Reads `offer.code` as the name `offer_code`."""
+
+    def __init__(self, types: Collection[str]) -> None:
+        self._types = types
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
+        """Replace a value of the offer that there is."""
+        name = f"{OFFER}_{node.attr}"
+        if isinstance(node.node, nodes.Name) and node.node.name == OFFER and name in self._types:
+            return nodes.Name(name, "load", lineno=node.lineno)
+        return self.generic_visit(node)
 
 
 def compile_tree(env: ImmutableSandboxedEnvironment, tree: nodes.Template) -> Template:

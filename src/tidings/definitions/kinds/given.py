@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from tidings.definitions.kinds.offer import CODE, ENDS, GIVES, Offer, offered_names
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attribute, Attributes, Event
 
 # The lines of an order, by name, as `with: {item: …}` looks at them; a property of that name hides it.
@@ -54,15 +55,24 @@ def given_by(
     return Given(event.name, tuple(one for one in found if one.name not in hidden), event.revenue)
 
 
-def nameable(attributes: Attributes, given: Given | None) -> Attributes:
-    """Return everything that a message may name, as attributes."""
-    return attributes if given is None else Attributes((*attributes.attributes, *given.names))
+def nameable(attributes: Attributes, given: Given | None, offer: Offer | None = None) -> Attributes:
+    """Return everything that a message may name, as attributes: those of the customer, of the event, of the offer."""
+    offered = offered_names(offer)
+    if given is None and not offered:
+        return attributes
+    named = {one.name for one in offered}
+    found = (*attributes.attributes, *(given.names if given else ()))
+    return Attributes((*(one for one in found if one.name not in named), *offered))
 
 
-def split_names(names: Iterable[str], given: Given | None) -> tuple[list[str], list[str]]:
-    """Return the names of the customer's own values, and those that the event gives."""
+def split_names(
+    names: Iterable[str], given: Given | None, offer: Offer | None = None
+) -> tuple[list[str], list[str]]:
+    """Return the names of the customer's own values, and those that the event gives; what the offer gives is neither."""
     own: list[str] = []
     of_event: list[str] = []
     for name in names:
+        if offer is not None and name in (CODE, GIVES, ENDS):
+            continue
         (own if given is None or given.get(name) is None else of_event).append(name)
     return own, of_event

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from tidings.definitions.kinds.rules import Attribute
 from tidings.definitions.values import Duration, Share
+
+# How messages are filled with their offer: templates write `offer.code`, and a message keeps it as `offer_code`.
+OFFER = "offer"
+CODE, GIVES, ENDS = "offer_code", "offer_gives", "offer_ends"
+# What a code of a pool looks like where none is given yet.
+EXAMPLE_CODE = "K7QM2XW4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +28,8 @@ class Offer:
     """What is given, in words, and its codes: one shared `code`, or one each from the pool `codes`.
 
     `ends` is a day (through its last minute), a moment, or a length of time after sending.
-    `stop_below` is the stock of the product below which nothing more goes out.
+    `stop_below` is the stock below which nothing more goes out: that of `product` (an item of the products that are
+    imported), or of everything together where none is named.
     """
 
     gives: str
@@ -30,6 +38,28 @@ class Offer:
     ends: date | datetime | Duration | None = None
     at_most: AtMost | None = None
     stop_below: int | None = None
+    product: str = ""
+
+
+def ends_on_a_day(offer: Offer) -> bool:
+    """Tell whether an offer holds through the last minute of a day, and not until an hour."""
+    if isinstance(offer.ends, Duration):
+        return not offer.ends.unit.exact
+    return not isinstance(offer.ends, datetime)
+
+
+def offered_names(offer: Offer | None) -> tuple[Attribute, ...]:
+    """Return what a message may name of its offer, each with its type as an attribute has it."""
+    if offer is None:
+        return ()
+    # The values are what an example shows.
+    found = [Attribute(GIVES, "text", values=(offer.gives,))]
+    if offer.code or offer.pool:
+        found.append(Attribute(CODE, "text", values=(offer.code or EXAMPLE_CODE,)))
+    if offer.ends is not None:
+        day = () if isinstance(offer.ends, Duration | datetime) else (offer.ends.isoformat(),)
+        found.append(Attribute(ENDS, "date" if ends_on_a_day(offer) else "instant", values=day))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

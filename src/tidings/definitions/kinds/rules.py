@@ -172,7 +172,8 @@ class EventProperty:
 class Event:
     """Something customers do. `revenue` names the money property that is its amount (kept in its own column).
 
-    `margin` names the one that is what it earns.
+    `margin` names the one that is what it earns, `code` the text property that may hold the code of an offer, `discount` the
+    money property with what that took off.
     """
 
     name: str
@@ -181,6 +182,8 @@ class Event:
     revenue: str | None = None
     returns: str | None = None
     margin: str | None = None
+    code: str | None = None
+    discount: str | None = None
 
     def property(self, name: str) -> EventProperty | None:
         """Return the property of that name, or None."""

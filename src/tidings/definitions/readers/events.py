@@ -53,6 +53,8 @@ KEYS = Keys(
         Key("properties", Reader(_properties, "properties by name, each with its type", {"type": "object"}), "What is told with it: text, number, money, date or flag.", "properties: {order_total: money}"),
         Key("revenue", _NAME, "The money property that `worth: revenue` means.", "revenue: order_total"),
         Key("margin", _NAME, "The money property that `worth: margin` means.", "margin: profit"),
+        Key("code", _NAME, "The text property that may hold the code of an offer: then the event redeems it.", "code: coupon"),
+        Key("discount", _NAME, "The money property with what the code took off.", "discount: discount"),
         Key("returns", _NAME, "The event whose amounts are taken off.", "returns: order_returned"),
     ),
     later=frozenset({"profit", "id", "items", "costs"}),
@@ -97,23 +99,30 @@ def _event(entry: Entry, names: list[str], context: Context) -> Event:
         _money(event, "revenue", values.get("revenue"), context),
         _returns(event, values.get("returns"), names, context),
         _money(event, "margin", values.get("margin"), context),
+        _named(event, "code", "text", values.get("code"), context),
+        _money(event, "discount", values.get("discount"), context),
     )
 
 
 def _money(event: Event, key: str, written: Scalar | None, context: Context) -> str | None:
+    return _named(event, key, "money", written, context)
+
+
+def _named(event: Event, key: str, kind: str, written: Scalar | None, context: Context) -> str | None:
+    """Return the property of a type that a key names."""
     if written is None:
         return None
     found = event.property(written.text)
     if found is None:
-        money = [one.name for one in event.properties if one.type == "money"]
+        fitting = [one.name for one in event.properties if one.type == kind]
         raise context.report(
             "REF06",
             written,
             f'{event.name} has no property "{written.text}"',
-            did_you_mean(written.text, money),
+            did_you_mean(written.text, fitting),
         )
-    if found.type != "money":
-        raise context.report("PHR05", written, f'"{written.text}" is a {found.type}; {key} needs money')
+    if found.type != kind:
+        raise context.report("PHR05", written, f'"{written.text}" is a {found.type}; {key} needs {kind}')
     return written.text
 
 

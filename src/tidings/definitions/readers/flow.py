@@ -15,7 +15,6 @@ from tidings.definitions.readers import timing
 from tidings.definitions.readers.addressing import PURPOSE, SERVES, check_purpose, check_topic
 from tidings.definitions.readers.campaign import HOLDOUT_KEYS, check_goal, read_holdout
 from tidings.definitions.readers.goal import GOAL
-from tidings.definitions.readers.later import of_flow
 from tidings.definitions.readers.starting import START
 from tidings.definitions.readers.step_order import check_order
 from tidings.definitions.readers.stepping import STEP_KEYS, read_step
@@ -122,7 +121,6 @@ def read(node: Node, context: Context, name: str) -> Flow:
         steps=steps,
         again=again,
         leave_when=leave,
-        acts_later=of_flow(node, steps, context),
         **{key: values[key] for key in plain.split() if key in values},
     )
     _check(flow, node, context)

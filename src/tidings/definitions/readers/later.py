@@ -8,15 +8,14 @@ from typing import Any
 
 from tidings.definitions.context import Context
 from tidings.definitions.kinds.campaign import Campaign
-from tidings.definitions.kinds.flow import Flow, Step
+from tidings.definitions.kinds.flow import Flow
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.nodes import Mapping as MappingNode
 from tidings.definitions.references import flow_segments, segment_references
 
 # Keys without which other people would get something, or get it at another time or as something else.
-_DECIDING = frozenset("pilot test guard issues codes at_most stop_when expires".split())
+_DECIDING = frozenset("pilot test guard issues expires".split())
 _OF_CAMPAIGN = ("pilot", "test", "guard", "issues", "archive")
-_OF_OFFER = ("codes", "at_most", "stop_when")
 _OF_SEGMENT = ("examples", "consent", "expires")
 
 
@@ -30,31 +29,7 @@ def of_campaign(values: Mapping[str, Any], node: MappingNode, context: Context) 
     found = [key for key in _OF_CAMPAIGN if key in values]
     for key in found:
         _warn(node, key, context)
-    found += _of_offer(node, context)
     return tuple(found)
-
-
-def of_flow(node: MappingNode, steps: tuple[Step, ...], context: Context) -> tuple[str, ...]:
-    """Return the keys of the steps of a flow that nothing acts on yet as `STEP: KEY`, after warning at each."""
-    found: list[str] = []
-    written = node.entries["steps"].value
-    for step in steps:
-        inner = written.entries[step.name].value if isinstance(written, MappingNode) else None
-        if isinstance(inner, MappingNode):
-            found += [f"{step.name}: {key}" for key in _of_offer(inner, context)]
-    return tuple(found)
-
-
-def _of_offer(node: MappingNode, context: Context) -> list[str]:
-    """Return `offer` and those of its keys that would decide who gets what, after warning at it."""
-    if "offer" not in node.entries:
-        return []
-    _warn(node, "offer", context, "write in the message what it gives, its code and its end")
-    inner = node.entries["offer"].value
-    return [
-        "offer",
-        *(key for key in _OF_OFFER if isinstance(inner, MappingNode) and key in inner.entries),
-    ]
 
 
 def of_segment(values: Mapping[str, Any], node: MappingNode, context: Context) -> tuple[str, ...]:

@@ -94,8 +94,9 @@ OFFER_KEYS = Keys(
         Key("code", matching(r"\S{1,60}", "a code without spaces", "SPRING25"), "One code for everybody.", "code: SPRING25"),
         Key("codes", Reader(_codes, "one each from a pool of codes", {"type": "string", "pattern": "^one each from .+$"}), "A code of one's own from a pool.", "codes: one each from spring25"),
         Key("ends", Reader(_ends, "a day, or such as 14 days after sending", {"type": "string"}), "The last day it holds, on the campaign's clock, or how long after sending.", "ends: 2027-03-16"),
-        Key("at_most", Reader(_at_most, "a limit such as 1 each, or 1 each per 90 days", {"type": "string"}), "How often one customer may use it.", "at_most: 1 each per 90 days"),
+        Key("at_most", Reader(_at_most, "a limit such as 1 each, or 1 each per 90 days", {"type": "string"}), "How often one customer is promised it.", "at_most: 1 each per 90 days"),
         Key("stop_when", Reader(_stop_when, "a limit such as stock below 50", {"type": "string"}), "Nothing more goes out below this stock.", "stop_when: stock below 50"),
+        Key("product", TEXT, "The item whose stock `stop_when` means; without it, everything that is sold together.", "product: G-5210"),
     ),
 )  # fmt: skip
 
@@ -108,6 +109,11 @@ def _offer(node: Node, context: Context) -> Offer:
             "KEY07", mapping.entries["codes"].key, '"code" and "codes" exclude each other',
             "keep `code` for one that all share, or `codes` for one each",
         )  # fmt: skip
+    if "product" in values and "stop_when" not in values:
+        raise context.report(
+            "KEY07", mapping.entries["product"].key, '"product" says nothing without "stop_when"',
+            "add such as `stop_when: stock below 50`, or take `product` out",
+        )  # fmt: skip
     return Offer(
         gives=values["gives"],
         code=values.get("code", ""),
@@ -115,6 +121,7 @@ def _offer(node: Node, context: Context) -> Offer:
         ends=values.get("ends"),
         at_most=values.get("at_most"),
         stop_below=values.get("stop_when"),
+        product=values.get("product", ""),
     )
 
 

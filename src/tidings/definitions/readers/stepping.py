@@ -313,7 +313,18 @@ def _verb(values: dict[str, Any], node: Mapping, entry: Entry, context: Context)
     if verbs[0] == "send" and "via" not in values:
         report_missing(node, context, 'a step that sends needs "via"', "via: email", ["send"])
         raise Unreadable
+    if verbs[0] == "offer":
+        _only_said(node.entries["offer"].value, context)
     return verbs[0]
+
+
+def _only_said(node: Node, context: Context) -> None:
+    """Report what an offer cannot do without a message: codes are given, and promises counted, as one leaves."""
+    for key in ("codes", "at_most", "stop_when"):
+        if isinstance(node, Mapping) and key in node.entries:
+            raise context.report(
+                "KEY07", node.entries[key].key, f'"{key}" needs a message that makes the offer', "write `send:` and `via:` in the same step"
+            )  # fmt: skip
 
 
 def _fitting(values: dict[str, Any], node: Mapping, context: Context, *, quiet: bool) -> None:

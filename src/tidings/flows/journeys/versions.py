@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.campaigns.files import campaign_files
+from tidings.campaigns.offer_checks import check_flow_offers
 from tidings.campaigns.runs import check_whole
 from tidings.campaigns.steps import whole_flow
 from tidings.clock import to_micros
@@ -53,6 +54,7 @@ def start_flow(
     flow = find_flow(definitions, flow_id)
     check_whole(replace(whole_flow(flow), acts_later=flow.acts_later))
     check_vocabulary(store, definitions.attributes)
+    check_flow_offers(store, definitions, flow)
     live = find_live(store, flow_id)
     wanted = definition_hash(definitions, flow_id)
     if live is not None:

@@ -66,7 +66,7 @@ def campaign_fax(
         fallback_locale=workspace.locale,
         texts={name: text if isinstance(text, str) else dict(text) for name, text in said},
         texts_path=campaign.path,
-        attributes=nameable(definitions.attributes, campaign.given),
+        attributes=nameable(definitions.attributes, campaign.given, campaign.offer),
         sender=bound.sender,
         sender_path=bound.path,
         opt_out_phone=options.get("opt_out_phone", ""),

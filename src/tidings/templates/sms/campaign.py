@@ -50,7 +50,7 @@ def campaign_sms(
         fallback_locale=workspace.locale,
         texts={name: text if isinstance(text, str) else dict(text) for name, text in said},
         texts_path=campaign.path,
-        attributes=nameable(definitions.attributes, campaign.given),
+        attributes=nameable(definitions.attributes, campaign.given, campaign.offer),
         sender=bound.sender,
         sender_name=workspace.title,
         signature=str(dict(bound.options).get("signature", "")),

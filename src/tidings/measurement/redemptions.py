@@ -1,0 +1,263 @@
+"""Codes that came back with orders: found in the events whose declaration names a `code`, and judged.
+
+Kept up with the events: only blocks of events that hold something else are read again, and each code that came with
+them is judged anew with all of its redemptions in the order in which they happened, however late a file told them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from tidings.campaigns.code_signs import as_typed
+from tidings.customers.knowing import listed, one_of
+from tidings.definitions.kinds.rules import Event
+from tidings.definitions.workspace import Definitions
+from tidings.measurement.blocks import by_index, changed, spans
+from tidings.measurement.shared_codes import Shared, shared_codes
+from tidings.segments.properties import property_value
+from tidings.store.batches import insert_rows
+from tidings.store.database import Store
+from tidings.store.tables import money, people, sending
+
+_PURPOSE, _WHAT = "redemptions", "redemptions: "
+_LONGEST = 60
+_events, _names = people.events, people.event_names
+_codes, _given, _table = money.codes, money.offers_given, money.redemptions
+_COLUMNS = (
+    "code", "offer", "customer_id", "event_id", "message_id", "at", "discount", "currency", "judged", "dedupe_key",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """How many redemptions were added, and how many of those known are judged otherwise now, as of `at`."""
+
+    at: datetime
+    added: int = 0
+    changed: int = 0
+
+
+@dataclass(slots=True)
+class _Came:
+    """A code that came with an event, as it is to stand in the table."""
+
+    code: str
+    customer_id: int | None
+    event_id: int
+    at: int
+    discount: int | None
+    currency: str | None
+    # Whose it is then: the customer of the event, else who was given the code.
+    whose: int | None = None
+    offer: str | None = None
+    message_id: int | None = None
+    judged: str = "unknown"
+
+    @property
+    def key(self) -> str:
+        """Return what makes it one row, however often it is read."""
+        return f"e{self.event_id}"
+
+    def row(self) -> tuple[Any, ...]:
+        """Return it in the order of the columns."""
+        return (
+            self.code, self.offer, self.whose, self.event_id, self.message_id, self.at, self.discount, self.currency,
+            self.judged, self.key,
+        )  # fmt: skip
+
+
+def refresh(store: Store, definitions: Definitions, *, now: datetime) -> Redeemed:
+    """Bring the redemptions up to date with the events; again at once it changes nothing."""
+    declared = {one.name: one for one in definitions.events.events if one.code}
+    shared = shared_codes(definitions)
+    with store.read() as connection:
+        ids = dict(
+            connection.execute(
+                sa.select(_names.c.name, _names.c.id).where(_names.c.name.in_(list(declared)))
+            ).all()
+        )
+    added = changed_ = 0
+    for name, number in ids.items():
+        more, other = _bring(store, declared[name], number, definitions, shared)
+        added, changed_ = added + more, changed_ + other
+    return Redeemed(now, added, changed_)
+
+
+def _bring(
+    store: Store, event: Event, number: int, definitions: Definitions, shared: Mapping[str, Shared]
+) -> tuple[int, int]:
+    what = f"{_WHAT}{event.name} {event.code} {event.discount}"
+    named = _events.c.name_id == number
+    with store.read() as connection:
+        blocks = changed(connection, what, _events, named, (_events.c.occurred_at, _events.c.customer_id))
+    found = _statement(event, number)
+    added = other = 0
+    for low, high in spans(store, what, blocks, _PURPOSE):
+        with store.marks(_PURPOSE) as connection:
+            by_index(connection)
+            rows = connection.execute(found, {"low": low, "high": high}).all()
+            if rows:
+                more, fewer = _judge(connection, [_came(one, event, definitions) for one in rows], shared)
+                added, other = added + more, other + fewer
+    return added, other
+
+
+def _statement(event: Event, number: int) -> sa.Select[Any]:
+    assert event.code is not None
+    low, high = (sa.bindparam(name, type_=sa.BigInteger) for name in ("low", "high"))
+    code = property_value(_events.c.properties, event.code, "text")
+    discount: sa.ColumnElement[Any] = sa.null()
+    if event.discount == event.revenue and event.discount:
+        discount = _events.c.amount
+    elif event.discount:
+        discount = property_value(_events.c.properties, event.discount, "money")
+    return (
+        sa.select(
+            _events.c.id,
+            _events.c.customer_id,
+            _events.c.occurred_at,
+            _events.c.currency,
+            code.label("code"),
+            discount.label("discount"),
+        )
+        .where(_events.c.id.between(low, high), _events.c.name_id == number, sa.func.trim(code) != "")
+        .order_by(_events.c.id)
+    )
+
+
+def _came(row: Any, event: Event, definitions: Definitions) -> _Came:
+    currency = None
+    if row.discount is not None and event.discount:
+        declared = event.property(event.discount)
+        currency = (declared.currency if declared else None) or row.currency or definitions.workspace.currency
+    return _Came(
+        row.code.strip()[:_LONGEST], row.customer_id, row.id, row.occurred_at, row.discount, currency
+    )
+
+
+def _judge(connection: sa.Connection, came: Sequence[_Came], shared: Mapping[str, Shared]) -> tuple[int, int]:
+    """Judge what came together with what came before with the same codes; write what is new or other than it stands."""
+    dialect = connection.dialect.name
+    spellings = {spelling for one in came for spelling in as_typed(one.code)}
+    of_pool = {
+        row.code: row
+        for row in connection.execute(
+            sa.select(_codes.c.code, _codes.c.state, _codes.c.customer_id, _codes.c.message_id, _codes.c.ends_at)
+            .where(one_of(_codes.c.code, dialect)),
+            listed(dialect, spellings),
+        )
+    }  # fmt: skip
+    for one in came:
+        one.code = next(
+            (found for found in as_typed(one.code) if found in of_pool or found in shared), one.code
+        )
+    known = {row.dedupe_key: row for row in _known(connection, came, shared)}
+    for key, row in known.items():
+        if all(one.key != key for one in came):
+            one = _Came(row.code, row.event_customer, row.event_id, row.at, row.discount, row.currency)
+            came = [*came, one]
+    by_code: dict[str, list[_Came]] = defaultdict(list)
+    for one in sorted(came, key=lambda each: (each.at, each.event_id)):
+        by_code[one.code].append(one)
+    offers = _offers(connection, [row.message_id for row in of_pool.values() if row.message_id])
+    for code, those in by_code.items():
+        if code in of_pool:
+            _of_pool(those, of_pool[code], offers, known)
+        elif code in shared:
+            shared[code].judge(connection, those)
+        else:
+            for one in those:
+                one.whose = one.customer_id
+    return _write(connection, came, known)
+
+
+def _known(connection: sa.Connection, came: Sequence[_Came], shared: Mapping[str, Shared]) -> Sequence[Any]:
+    """Return the redemptions that bear on those that came: of a code that all share, those of the same customers alone."""
+    dialect = connection.dialect.name
+    query = (
+        sa.select(_table, _events.c.customer_id.label("event_customer"))
+        .select_from(_table.outerjoin(_events, _events.c.id == _table.c.event_id))
+        .where(_table.c.event_id.is_not(None))
+    )
+    alone = {one.code for one in came if one.code not in shared}
+    rows = list(connection.execute(query.where(one_of(_table.c.code, dialect)), listed(dialect, alone)))
+    customers = {one.customer_id for one in came if one.code in shared and one.customer_id is not None}
+    if customers:
+        rows += connection.execute(
+            query.where(one_of(_table.c.customer_id, dialect), _table.c.code.in_(list(shared))),
+            listed(dialect, customers),
+        )
+    # An event may have had another code, or another customer, when it was read before.
+    mine = connection.execute(
+        query.where(one_of(_table.c.dedupe_key, dialect)), listed(dialect, [one.key for one in came])
+    )
+    return list({row.id: row for row in [*rows, *mine]}.values())
+
+
+def _of_pool(those: Sequence[_Came], code: Any, offers: Mapping[int, str], known: Mapping[str, Any]) -> None:
+    """Judge the redemptions of a code of a pool, in order: it counts once, for whom it was given to, before it ends."""
+    used = False
+    for one in those:
+        one.whose = one.customer_id if one.customer_id is not None else code.customer_id
+        one.message_id, one.offer = code.message_id, offers.get(code.message_id or 0)
+        before = known.get(one.key)
+        if code.state == "withdrawn":
+            # Withdrawn after it had counted, it goes on counting.
+            good = before is not None and before.judged == "good"
+            one.judged = "good" if good else "withdrawn"
+            if before is not None:
+                one.message_id, one.offer = before.message_id, before.offer
+        elif code.state == "free":
+            one.judged = "unknown"
+        elif one.whose != code.customer_id:
+            one.judged = "other_customer"
+        elif code.ends_at is not None and one.at >= code.ends_at:
+            one.judged = "ended"
+        else:
+            one.judged = "again" if used else "good"
+        used = used or one.judged == "good"
+
+
+def _offers(connection: sa.Connection, message_ids: Collection[int]) -> dict[int, str]:
+    dialect = connection.dialect.name
+    found = {
+        row.message_id: row.offer
+        for row in connection.execute(
+            sa.select(_given.c.message_id, _given.c.offer).where(one_of(_given.c.message_id, dialect)),
+            listed(dialect, message_ids),
+        )
+    }
+    missing = [one for one in message_ids if one not in found]
+    if missing:
+        # The message that showed it is not the last of its step: the offer is that of the campaign, or of the step.
+        rows = connection.execute(
+            sa.select(sending.messages.c.id, sending.messages.c.step, sending.runs.c.campaign, sending.runs.c.kind)
+            .join(sending.runs, sending.runs.c.id == sending.messages.c.run_id)
+            .where(one_of(sending.messages.c.id, dialect)),
+            listed(dialect, missing),
+        )  # fmt: skip
+        for row in rows:
+            found[row.id] = f"{row.campaign}.{row.step}" if row.kind == "flow" else row.campaign
+    return found
+
+
+def _write(connection: sa.Connection, came: Sequence[_Came], known: Mapping[str, Any]) -> tuple[int, int]:
+    new = [one.row() for one in came if one.key not in known]
+    insert_rows(connection, _table, new, _COLUMNS, ignore_conflicts=True)
+    other = []
+    for one in came:
+        before = known.get(one.key)
+        if before is not None and tuple(getattr(before, name) for name in _COLUMNS) != one.row():
+            other.append({**dict(zip(_COLUMNS, one.row(), strict=True)), "number": before.id})
+    if other:
+        values: dict[str, Any] = {name: sa.bindparam(name) for name in _COLUMNS}
+        connection.execute(
+            sa.update(_table).where(_table.c.id == sa.bindparam("number")).values(**values), other
+        )
+    return len(new), len(other)
