@@ -59,7 +59,7 @@ def test_none_of_them_has_an_error() -> None:
     assert {one.code for one in problems} == {"KEY08"}
     assert {one.severity for one in problems} == {"warning"}
     assert {one.message.split("`")[1] for one in problems} == {
-        "test", "guard", "offer", "issues", "archive", "pilot", "examples", "consent", "expires",
+        "test", "guard", "issues", "archive", "pilot", "examples", "consent", "expires",
     }  # fmt: skip
 
 
@@ -211,14 +211,14 @@ def test_every_campaign_of_them_is_planned(name: str, definitions, empty_store) 
 def test_what_decides_who_gets_something_or_when_is_told_from_the_rest(definitions) -> None:
     campaigns = definitions.campaigns
     assert deciding(campaigns["spring_winback"].acts_later) == (
-        "test", "guard", "codes", "at_most", "stop_when", "segments/taipei_fair_2027_leads.yaml: expires",
+        "test", "guard", "segments/taipei_fair_2027_leads.yaml: expires",
     )  # fmt: skip
     assert deciding(campaigns["dealer_autumn"].acts_later) == ("pilot",)
     flows = definitions.flows
-    assert deciding(flows["basket"].acts_later) == ("coupon: codes", "coupon: at_most")
+    assert deciding(flows["basket"].acts_later) == ()
     assert deciding(flows["contract_renewal"].acts_later) == ()
     assert deciding(flows["winback_ladder"].acts_later) == ()
-    assert deciding(("priority", "archive", "offer", "lasts", "segments/a.yaml: examples")) == ()
+    assert deciding(("priority", "archive", "lasts", "segments/a.yaml: examples")) == ()
 
 
 def test_the_costs_of_an_ad_network_are_an_import(definitions) -> None:

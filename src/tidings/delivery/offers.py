@@ -109,7 +109,7 @@ def _given_before(connection: sa.Connection, promise: Promise, rows: Sequence[An
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(promise.name))))
     theirs = _messages.alias("theirs")
     since = promise.since(now)
-    counts = dict(
+    counts: dict[int, int] = dict(
         connection.execute(
             sa.select(_messages.c.id, sa.func.count())
             .select_from(
@@ -261,7 +261,7 @@ def _record(
 _DIALECTS = ("sqlite", "postgresql")
 _other, _mine = _messages.alias("other_leg"), _messages.alias("mine")
 # Another message of the same step that was handed over, whatever became of it.
-_SHOWN = (
+_SHOWN: sa.Select[Any] = (
     sa.select(sa.literal_column("1"))
     .select_from(
         _mine.join(
@@ -270,7 +270,7 @@ _SHOWN = (
     )
     .where(_other.c.id != _mine.c.id, _other.c.attempt > 0)
 )
-_DOUBTED = sa.select(sa.literal_column("1")).where(
+_DOUBTED: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
     sa.or_(sending.attempts.c.outcome == "in_doubt", sending.attempts.c.outcome.startswith("resolved"))
 )
 
