@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,12 +15,16 @@ import sqlalchemy as sa
 from support.ledger_channel import render
 from support.ledger_windows import api, centre
 from support.ledger_world import MARKETING, address_of
+from tidings.campaigns.promises import Promise
 from tidings.channels.protocol import Outgoing
 from tidings.channels.smtp import SmtpAdapter
 from tidings.clock import Clock, to_micros
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.offer import Offer
+from tidings.definitions.values import Duration, Unit
 from tidings.delivery.sender import deliver
-from tidings.delivery.work import Job
+from tidings.delivery.terms import Terms
+from tidings.delivery.work import Claimed, Job
 from tidings.store.database import Store
 from tidings.store.tables import sending
 
@@ -44,6 +52,31 @@ def real(
         wait_seconds=lease * 2,
     )
     print(done.state, done.reason, flush=True)
+
+
+def coupons(store: Store, run_id: int, port: int, lease: float, clock: Clock) -> None:
+    """The sender that the product uses, for messages that each show a code of a pool; it writes down what it shows."""
+    offer = Offer("25% off", pool="spring25", ends=Duration(14, Unit.DAY))
+    job = Job(
+        run_id, "email", "email", MARKETING, "p" * 64, terms=Terms(promise=Promise("spring", offer, "UTC"))
+    )
+    log = os.open(shown_file(store.url, run_id), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def shown(message: Claimed) -> Outgoing:
+        os.write(log, f"{message.message_id} {message.variables['offer_code']}\n".encode())
+        return render(message)
+
+    done = deliver(
+        store, job, adapter=smtp(port), render=shown, clock=clock, lease_seconds=lease, wait_seconds=lease * 2
+    )
+    print(done.state, done.reason, flush=True)
+
+
+def shown_file(url: str, run_id: int) -> Path:
+    """Return where a sender writes down the codes that it shows."""
+    return (
+        Path(tempfile.gettempdir()) / f"tidings-{sha256(f'{url} {run_id}'.encode()).hexdigest()[:16]}.shown"
+    )
 
 
 def mark_after_batch(store: Store, run_id: int, port: int, lease: float, clock: Clock) -> None:
@@ -116,6 +149,7 @@ def _finished(store: Store, run_id: int, clock: Clock) -> None:
 
 SENDERS: dict[str, Callable[[Store, int, int, float, Clock], None]] = {
     "real": real,
+    "coupons": coupons,
     "api": partial(real, by=api),
     "centre": partial(real, by=centre),
     "mark_after_batch": mark_after_batch,

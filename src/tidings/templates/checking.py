@@ -9,6 +9,7 @@ from tidings.definitions.kinds.campaign import Audience, Campaign
 from tidings.definitions.kinds.flow import Flow, Step
 from tidings.definitions.workspace import Definitions
 from tidings.errors import DefinitionErrors, Position, Problem, UsageError
+from tidings.templates.offered import unshown_code
 from tidings.templates.remembered import checked
 
 
@@ -92,6 +93,7 @@ def _of_emails(definitions: Definitions, campaign: Campaign) -> list[Problem]:
                     channel=channel,
                 )
                 problems += email.warnings
+                problems += unshown_code(definitions, campaign, "e-mail", locale, email.variables)
             except DefinitionErrors as errors:
                 problems += errors.problems
     return problems

@@ -73,5 +73,6 @@ _ALL = (
     Code("TPL38", "A long subject", "Most programs show 70 signs, phones 40.", _TEXT, _text("Hello").replace("Subject: Hello", "Subject: " + "Everything for the garden " * 4), "Put what matters first, and shorten it.", "warning"),
     Code("TPL39", "A customer's data in a link", "Links are kept in logs and histories of many machines.", _HTML, _html('<a href="https://shop.example/?who={{ email }}">Your page</a>'), "Send {{ key }}, or nothing.", "warning"),
     Code("TPL40", "A sender that mail servers refuse", "An address needs a local part in ASCII and a domain that exists in ASCII too.", "channels/email.yaml", "channel: E-mail\nadapter: smtp\nsender: Магазин <привет@shop.example>\noptions: {host: mail.shop.example}\n", "Write an address in plain letters; the name may be in any script."),
+    Code("TPL41", "A code that nobody sees", "The offer gives every message a code of its own, and the message does not show it.", _CAMPAIGN, f"{_SPRING}offer: {{gives: 25% off, codes: one each from spring25}}\n", "Write {{ offer.code }} where the customer looks for it.", "warning"),
 )  # fmt: skip
 CODES: dict[str, Code] = {code.code: code for code in (*_ALL, *CODES_OF_TEXTS, *CODES_OF_FAXES)}

@@ -9,6 +9,7 @@ from tidings.clock import FixedClock
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.workspace import Definitions
 from tidings.errors import DefinitionErrors, Problem
+from tidings.templates.offered import unshown_code
 from tidings.templates.sources import locales, read_sources
 
 # Nothing is sent: any instant will do for the head of a page.
@@ -42,6 +43,7 @@ def check_faxes(definitions: Definitions, campaign: Campaign) -> list[Problem]:
                         channel=channel,
                     )
                     problems += fax.warnings
+                    problems += unshown_code(definitions, campaign, "fax", locale, fax.variables)
                 except DefinitionErrors as errors:
                     problems += errors.problems
     return problems

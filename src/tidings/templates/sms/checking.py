@@ -7,6 +7,7 @@ from pathlib import Path
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.workspace import Definitions
 from tidings.errors import DefinitionErrors, Problem
+from tidings.templates.offered import unshown_code
 from tidings.templates.sms.campaign import campaign_sms
 from tidings.templates.sources import locales, read_sources
 
@@ -34,6 +35,7 @@ def check_texts(definitions: Definitions, campaign: Campaign) -> list[Problem]:
                         channel=channel,
                     )
                     problems += text.warnings
+                    problems += unshown_code(definitions, campaign, "text message", locale, text.variables)
                 except DefinitionErrors as errors:
                     problems += errors.problems
     return problems
