@@ -93,7 +93,7 @@ def test_everybody_reads_a_code_of_their_own_and_it_is_counted_when_it_comes_bac
     (root / "more.txt").write_text("\ufeffHELLO-1\nHELLO-2\n\n", encoding="utf-8")
     done = json.loads(said(capsys, "codes", "import", "spring25", str(root / "more.txt"), "--json"))
     assert done == {"pool": "spring25", "added": 2, "known": 0}
-    assert "K7QM2XW4" in said(capsys, "preview", "spring", "--for", "c1")
+    assert "K7QM2XW4" in said(capsys, "preview", "spring", "--customer", "c1", "--text")
     said(capsys, "plan", "spring")
     said(capsys, "run", "spring", "--yes")
     letters = [path.read_text() for path in root.rglob("*.eml")]
