@@ -248,7 +248,7 @@ def _fail_everybody(store: Store, world: World, state: str) -> int:
         return connection.execute(
             sa.update(messages)
             .where(messages.c.run_id == world.run_id, messages.c.state == "planned")
-            .values(state=state, started_at=now, accepted_at=now, attempt=1)
+            .values(**sending.in_state(state), started_at=now, accepted_at=now, attempt=1)
         ).rowcount
 
 
