@@ -193,7 +193,7 @@ def interpret(store: Store, run_id: int, pids: Pids) -> tuple[float, dict[int, A
                     connection.execute(
                         sending.messages.insert().values(
                             run_id=run_id, enrolment_id=one, customer_id=j.customer_id, step="letter", channel="email",
-                            state="refused" if code else "planned", refusal_code=code, due_at=j.due_at, expires_at=j.due_at + DAY,
+                            **sending.in_state("refused" if code else "planned"), refusal_code=code, due_at=j.due_at, expires_at=j.due_at + DAY,
                         )
                     )  # fmt: skip
                 connection.execute(

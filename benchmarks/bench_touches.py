@@ -63,8 +63,8 @@ def fill(store: Store, messages: int) -> None:
             insert_rows(
                 connection,
                 sending.messages,
-                [(n, 1, n, n, "email", "bounced" if n % 10 == 0 else "accepted", NOW, NOW, NOW + n, 0) for n in ids],
-                ["id", "run_id", "enrolment_id", "customer_id", "channel", "state", "due_at", "started_at", "accepted_at", "attempt"],
+                [(n, 1, n, n, "email", "bounced" if n % 10 == 0 else "accepted", n % 10 > 0, NOW, NOW, NOW + n, 0) for n in ids],
+                ["id", "run_id", "enrolment_id", "customer_id", "channel", "state", "is_open", "due_at", "started_at", "accepted_at", "attempt"],
             )  # fmt: skip
             insert_rows(
                 connection,

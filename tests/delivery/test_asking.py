@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
 
 from support.ledger_world import seed
 from tidings.clock import to_micros
-from tidings.delivery.asking import Asking, Candidate, given, is_span
+from tidings.delivery.asking import Asking, Candidate, _candidates_statement, given, is_span
 from tidings.delivery.claiming import take
 from tidings.store.database import Store
 from tidings.store.tables import sending
@@ -71,3 +73,19 @@ def test_what_is_not_due_any_more_is_not_answered_though_it_stands_between_the_o
     assert [tuple(row) for row in rows] == [
         (1, "claimed", fence), (2, "claimed", None), (3, "claimed", fence), (4, "planned", None), (5, "claimed", fence),
     ]  # fmt: skip
+
+
+def test_the_gate_sorts_nothing_for_a_customer_on_sqlite(make_store: Callable[..., Store]) -> None:
+    store = make_store("sqlite")
+    world = seed(store, 2)
+    statement = _candidates_statement(world.job, "sqlite", spanned=True)
+    with store.read() as connection:
+        state = statement.compile(dialect=connection.dialect).construct_expanded_state(
+            {"first_id": 1, "last_id": 2, "now": 1}
+        )
+        rows = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {state.statement}", state.positional_parameters
+        )
+        plan = [row[3] for row in rows]
+    assert any("ix_consents_latest" in step for step in plan)
+    assert not [step for step in plan if "TEMP B-TREE" in step]

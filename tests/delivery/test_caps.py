@@ -191,7 +191,7 @@ def test_the_next_channel_of_a_step_goes_by_the_place_of_the_first(store: Store)
         name: getattr(first, name) for name in ("run_id", "enrolment_id", "customer_id", "step", "channel")
     }
     with store.durable("test") as connection:
-        connection.execute(sa.update(sending.messages).values(state="unconfirmed"))
+        connection.execute(sa.update(sending.messages).values(**sending.in_state("unconfirmed")))
         connection.execute(
             sa.insert(sending.messages).values(**values, leg=1, state="planned", due_at=first.due_at)
         )
@@ -265,7 +265,9 @@ def test_verify_finds_a_place_that_is_kept_for_nothing_and_a_budget_that_was_exc
     assert broken(store) == []
     with store.durable("test") as connection:
         connection.execute(
-            sa.update(sending.messages).where(sending.messages.c.id == 2).values(state="refused")
+            sa.update(sending.messages)
+            .where(sending.messages.c.id == 2)
+            .values(**sending.in_state("refused"))
         )
         connection.execute(sa.update(sending.runs).values(bounds={"budget": 3, "fixed": 1}, spent=2_000_001))
     assert broken(store) == ["reservations", "budgets"]

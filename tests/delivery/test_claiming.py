@@ -88,7 +88,9 @@ def test_a_run_is_not_finished_over_a_message_that_just_came_back(
     monkeypatch.setattr(store, "durable", another_was_faster)
     assert not finish(store, world.run_id, now=1)
     with store.durable("test") as connection:
-        connection.execute(sa.update(messages).where(messages.c.customer_id == 2).values(state="cancelled"))
+        connection.execute(
+            sa.update(messages).where(messages.c.customer_id == 2).values(**sending.in_state("cancelled"))
+        )
     assert finish(store, world.run_id, now=1)
 
 

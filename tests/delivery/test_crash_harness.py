@@ -114,7 +114,9 @@ def test_the_harness_lets_only_one_copy_of_an_accepted_message_or_a_named_doubt_
     with store.durable("test") as connection:
         messages = sending.messages
         connection.execute(sa.update(messages).values(state="accepted"))
-        connection.execute(sa.update(messages).where(messages.c.customer_id == 2).values(state=state))
+        connection.execute(
+            sa.update(messages).where(messages.c.customer_id == 2).values(**sending.in_state(state))
+        )
         connection.execute(sa.update(sending.runs).values(state="finished"))
     sink: Any = SimpleNamespace(copies=lambda: Counter({1: 1, 3: 1} | ({2: copies} if copies else {})))
     findings = Harness(store, world, sink, "real", seed=1).judge(Findings())

@@ -236,7 +236,8 @@ def test_a_leg_whose_receipt_came_late_counts_and_nothing_follows(store: Store, 
     assert fall_back(store, run, world.run_id, now=clock.now()) == 1
     settle(store, world, 1, "bounced")
     now = to_micros(clock.now())
-    _change(store, sending.messages, sending.messages.c.leg == 0, state="delivered", accepted_at=now)
+    arrived = {**sending.in_state("delivered"), "accepted_at": now}
+    _change(store, sending.messages, sending.messages.c.leg == 0, **arrived)
     assert fall_back(store, run, world.run_id, now=clock.now()) == 0
     assert verify(store).broken == ()
 
@@ -248,7 +249,7 @@ def _fail_everybody(store: Store, world: World, state: str) -> int:
         return connection.execute(
             sa.update(messages)
             .where(messages.c.run_id == world.run_id, messages.c.state == "planned")
-            .values(state=state, started_at=now, accepted_at=now, attempt=1)
+            .values(**sending.in_state(state), started_at=now, accepted_at=now, attempt=1)
         ).rowcount
 
 

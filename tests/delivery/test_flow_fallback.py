@@ -54,7 +54,7 @@ def test_a_step_falls_back_to_its_next_channel_by_evidence_alone(
         connection.execute(
             sa.update(messages)
             .where(messages.c.customer_id == 2)
-            .values(state="bounced", finished_at=to_micros(clock.now()))
+            .values(**sending.in_state("bounced"), finished_at=to_micros(clock.now()))
         )
     kept = Kept()
     assert follow_up(settings, store, live.run_id, clock=clock, kept=kept) == 1
@@ -112,7 +112,7 @@ def test_a_flow_goes_out_over_smtp_with_fallback_by_evidence(
             connection.execute(
                 sa.update(sending.messages)
                 .where(sending.messages.c.customer_id == 2)
-                .values(state="bounced", finished_at=to_micros(clock.now()))
+                .values(**sending.in_state("bounced"), finished_at=to_micros(clock.now()))
             )
         assert deliver().sent_now == 1
         assert deliver().sent_now == 0
@@ -196,5 +196,5 @@ def test_a_patience_that_could_never_end_is_said_and_holds_up_no_other_evidence(
 
     assert "never says what became of a message" in deliver().reason
     with store.durable("test") as connection:
-        connection.execute(sa.update(sending.messages).values(state="bounced", finished_at=0))
+        connection.execute(sa.update(sending.messages).values(**sending.in_state("bounced"), finished_at=0))
     assert deliver().sent_now == 1

@@ -110,7 +110,7 @@ def test_verify_finds_a_third_leg_after_an_arrival(store: Store, clock: FixedClo
         connection.execute(
             sa.update(messages)
             .where(messages.c.id == row.id)
-            .values(state="unconfirmed", finished_at=to_micros(clock.now()))
+            .values(**sending.in_state("unconfirmed"), finished_at=to_micros(clock.now()))
         )
         more = {name: getattr(row, name) for name in ("run_id", "enrolment_id", "customer_id", "step")}
         connection.execute(

@@ -245,7 +245,9 @@ def test_a_run_that_is_out_is_taken_up_again_when_a_bounce_comes(
     assert follow_up(settings, store, run_id, clock=clock, adapters=ways) == 0
     messages = sending.messages
     with store.durable("test") as connection:
-        connection.execute(sa.update(messages).where(messages.c.customer_id == 1).values(state="bounced"))
+        connection.execute(
+            sa.update(messages).where(messages.c.customer_id == 1).values(**sending.in_state("bounced"))
+        )
     assert follow_up(settings, store, run_id, clock=clock, adapters=ways) == 1
     done = deliver_run(settings, store, run_id, clock=clock, ring=RING, adapters=ways)
     assert (done.state, done.sent_now) == ("finished", 1)

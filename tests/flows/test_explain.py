@@ -197,7 +197,9 @@ def test_why_the_next_leg_followed_what_the_provider_said_and_how_people_answere
     now, message = to_micros(clock.now()), message_of(shop, "anna", run.id)
     messages = sending.messages
     with shop.store.durable("test") as connection:
-        connection.execute(sa.update(messages).where(messages.c.id == message).values(state="bounced"))
+        connection.execute(
+            sa.update(messages).where(messages.c.id == message).values(**sending.in_state("bounced"))
+        )
         connection.execute(
             sending.receipts.insert().values(
                 provider="smtp", event_id="r1", kind="bounced", message_id=message, at=now, received_at=now,

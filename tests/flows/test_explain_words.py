@@ -85,7 +85,7 @@ def test_every_refusal_and_every_state_has_a_sentence_in_an_explanation(
             connection.execute(
                 sa.update(messages)
                 .where(messages.c.run_id == run.id, messages.c.customer_id == sa.select(people.customers.c.id).where(people.customers.c.key == key).scalar_subquery())
-                .values(state=state, refusal_code=code, refusal_rule="the rule" if code else None, finished_at=now)
+                .values(**sending.in_state(state), refusal_code=code, refusal_rule="the rule" if code else None, finished_at=now)
             )  # fmt: skip
     for number, key in enumerate(keys):
         found = shop.why(key, "letter")

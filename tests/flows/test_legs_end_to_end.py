@@ -245,12 +245,12 @@ def test_what_was_answered_survives_the_death_of_everything_before_it_was_stored
     world.start()
     (message,) = [row for row in rows_of(world.store, sending.messages) if row.channel == "email"][:1]
     with world.store.durable("test") as connection:
-        connection.execute(sa.update(sending.messages).values(state="cancelled", finished_at=1))
+        connection.execute(sa.update(sending.messages).values(**sending.in_state("cancelled"), finished_at=1))
         connection.execute(
             sa.update(sending.messages)
             .where(sending.messages.c.id == message.id)
             .values(
-                state="accepted",
+                **sending.in_state("accepted"),
                 finished_at=None,
                 channel="sms",
                 attempt=1,

@@ -190,7 +190,7 @@ def test_by_the_next_channel_the_message_is_about_the_same_customers(
     reaching(store, root, live, {entered[1]: "c3", entered[2]: "c3"})
     deliver_run(settings, store, live.run_id, clock=clock, ring=RING)
     with store.durable("test") as connection:
-        connection.execute(sa.update(sending.messages).values(state="bounced", finished_at=0))
+        connection.execute(sa.update(sending.messages).values(**sending.in_state("bounced"), finished_at=0))
     assert deliver_run(settings, store, live.run_id, clock=clock, ring=RING).sent_now == 1
     (text,) = (settings.data_dir / "outbox").glob("*.txt")
     assert text.read_text().startswith("c1 c2 ")

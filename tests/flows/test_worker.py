@@ -246,7 +246,7 @@ def test_a_flow_is_taken_up_while_a_message_of_it_is_due(
             connection.execute(
                 sa.update(sending.messages)
                 .where(sending.messages.c.due_at <= to_micros(START))
-                .values(state="refused")
+                .values(**sending.in_state("refused"))
             )
         return Delivered(run_id, "sending", sent_now=1)
 

@@ -52,7 +52,7 @@ def _copies(store: Store, run_id: int) -> None:
                         customer_id=one,
                         channel="email",
                         variant=variant,
-                        state="refused" if one == staff[2] else "delivered",
+                        **sending.in_state("refused" if one == staff[2] else "delivered"),
                         refusal_code="no_consent" if one == staff[2] else None,
                         due_at=now,
                         accepted_at=now,

@@ -26,7 +26,7 @@ def test_legs_are_one_customer_in_every_figure_of_effects(store: Store) -> None:
         connection.execute(
             sa.update(messages)
             .where(messages.c.id.in_([one.id for one in first]))
-            .values(state="unconfirmed")
+            .values(**sending.in_state("unconfirmed"))
         )
         connection.execute(
             messages.insert(),

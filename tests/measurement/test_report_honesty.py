@@ -83,6 +83,7 @@ def test_customers_reached_by_two_messages_are_reached_once(store: Store) -> Non
                     "channel",
                     "variant",
                     "state",
+                    "is_open",
                     "due_at",
                 ],
                 sa.select(
@@ -94,6 +95,7 @@ def test_customers_reached_by_two_messages_are_reached_once(store: Store) -> Non
                     sending.messages.c.channel,
                     sending.messages.c.variant,
                     sending.messages.c.state,
+                    sending.messages.c.is_open,
                     sending.messages.c.due_at,
                 ),
             )

@@ -75,7 +75,8 @@ def disturb(store: Store, draw: random.Random) -> None:
                 sa.update(sending.messages)
                 .where(sending.messages.c.id == number)
                 .values(
-                    state=draw.choice(STATES), started_at=sa.func.coalesce(sending.messages.c.started_at, NOW)
+                    **sending.in_state(draw.choice(STATES)),
+                    started_at=sa.func.coalesce(sending.messages.c.started_at, NOW),
                 )
             )
         for number in draw.sample(range(1, 50), 12):
@@ -115,10 +116,14 @@ def test_only_blocks_that_hold_something_else_are_compared_again(
         # The same number of messages in the block counts afterwards, but not the same messages.
         put_messages(connection, [message(200, draw, state="accepted", arm="treated")])
         connection.execute(
-            sa.update(sending.messages).where(sending.messages.c.id == 20).values(state="bounced")
+            sa.update(sending.messages)
+            .where(sending.messages.c.id == 20)
+            .values(**sending.in_state("bounced"))
         )
         connection.execute(
-            sa.update(sending.messages).where(sending.messages.c.id == 21).values(state="accepted")
+            sa.update(sending.messages)
+            .where(sending.messages.c.id == 21)
+            .values(**sending.in_state("accepted"))
         )
     with store.read() as connection:
         found = blocks.changed(
@@ -157,7 +162,9 @@ def test_a_bounce_takes_the_touch_away_and_a_settled_doubt_brings_one(store: Sto
     assert refresh(store, now=START).added == 1
     with store.durable("later") as connection:
         connection.execute(
-            sa.update(sending.messages).where(sending.messages.c.id == 1).values(state="bounced")
+            sa.update(sending.messages)
+            .where(sending.messages.c.id == 1)
+            .values(**sending.in_state("bounced"))
         )
         connection.execute(
             sa.update(sending.messages).where(sending.messages.c.id == 2).values(state="accepted")

@@ -240,7 +240,7 @@ def message_rows(connection: sa.Connection, messages: dict[int, tuple[int, int |
     ]
     rows = [
         {"id": one, "run_id": 1, "enrolment_id": one, "customer_id": who, "channel": "email", "due_at": at,
-         "state": "accepted" if accepted else "refused", "accepted_at": accepted}
+         **sending.in_state("accepted" if accepted else "refused"), "accepted_at": accepted}
         for one, (who, accepted) in messages.items()
     ]  # fmt: skip
     connection.execute(sending.runs.insert(), run)

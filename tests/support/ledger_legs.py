@@ -105,7 +105,7 @@ def settle(store: Store, world: World, customer: int, state: str, code: str | No
             sa.update(messages)
             .where(messages.c.id == last)
             .values(
-                state=state,
+                **sending.in_state(state),
                 refusal_code=code,
                 refusal_rule="test" if code else None,
                 started_at=now if handed else None,

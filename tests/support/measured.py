@@ -315,7 +315,7 @@ def send(store: Store, run_id: int, state: object) -> list[tuple[int, str, str]]
                     customer_id=row.customer_id,
                     channel="email",
                     variant=row.variant,
-                    state=name,
+                    **sending.in_state(name),
                     due_at=now,
                     accepted_at=now if name in ("accepted", "delivered", "bounced") else None,
                     refusal_code="unsubscribed_all" if name == "refused" else None,

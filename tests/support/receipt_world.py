@@ -83,7 +83,7 @@ def world(store, count=1, *, channel="letters", state="accepted", legs=None, pur
                     "customer_id": customer,
                     "leg": leg,
                     "channel": channel,
-                    "state": one,
+                    **sending.in_state(one),
                     "due_at": now,
                     "attempt": 1 if handed else 0,
                     "started_at": now if handed else None,

@@ -74,7 +74,7 @@ def message(
         "enrolment_id": number,
         "customer_id": draw.randint(1, 20),
         "channel": draw.choice(CHANNELS),
-        "state": state,
+        **sending.in_state(state),
         "due_at": at,
         "started_at": at + 1 if reached or state in ("started", "in_doubt", "rejected") else None,
         "accepted_at": at + 2 if reached else None,

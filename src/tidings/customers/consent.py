@@ -7,8 +7,8 @@ stands for every purpose on that channel. Entries for a single topic speak for m
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -107,19 +107,66 @@ def latest_consent(channel_kind: str, purpose: str, *, with_all: bool = True, to
 
 
 def latest_of_customer(
-    channel_kind: str, purpose: str, value: sa.ColumnElement[str], *, with_all: bool = True, topic: str = ""
-) -> sa.ScalarSelect[str]:
-    """Return `value` (an expression over people.consents) of the entry that speaks for the customer of the outer row."""
-    consents = people.consents
-    return (
-        sa.select(value)
+    channel_kind: str,
+    purpose: str,
+    value: Callable[[sa.FromClause], sa.ColumnElement[str]],
+    *,
+    with_all: bool = True,
+    topic: str = "",
+) -> sa.ColumnElement[str]:
+    """Return `value` of the entry that speaks for the customer of the outer row, NULL without one.
+
+    `value` makes an expression, never NULL, over the columns of an entry.
+    """
+    own = people.consents.alias("own_word")
+    latest = _latest(own, channel_kind, purpose, value, topic)
+    if not with_all or purpose == ALL:
+        return latest.scalar_subquery()
+    # Each of the two is the last of a stretch of the index. To sort the entries of both together costs more than all else
+    # that is asked of a customer, and few ever speak of everything.
+    general, newer = people.consents.alias("general_word"), people.consents.alias("newer_word")
+    overruled = (
+        sa.select(sa.literal_column("1"))
         .where(
-            consents.c.customer_id == people.customers.c.id, _speaks(channel_kind, purpose, with_all, topic)
+            newer.c.customer_id == general.c.customer_id,
+            _is_about(newer, channel_kind, purpose, topic),
+            newer.c.at >= general.c.at,
+            sa.or_(newer.c.at > general.c.at, newer.c.id > general.c.id),
         )
-        .order_by(consents.c.at.desc(), consents.c.id.desc())
+        .correlate(general)
+        .exists()
+    )
+    above = _latest(general, channel_kind, ALL, value).where(~overruled)
+    return sa.func.coalesce(above.scalar_subquery(), latest.scalar_subquery(), type_=sa.Text)
+
+
+def _latest(
+    entry: sa.FromClause,
+    channel_kind: str,
+    purpose: str,
+    value: Callable[[sa.FromClause], sa.ColumnElement[str]],
+    topic: str = "",
+) -> sa.Select[Any]:
+    return (
+        sa.select(value(entry))
+        .where(entry.c.customer_id == people.customers.c.id, _is_about(entry, channel_kind, purpose, topic))
+        .order_by(entry.c.at.desc(), entry.c.id.desc())
         .limit(1)
         .correlate(people.customers)
-        .scalar_subquery()
+    )
+
+
+def _is_about(
+    entry: sa.FromClause, channel_kind: str, purpose: str, topic: str = ""
+) -> sa.ColumnElement[bool]:
+    """Return the condition that an entry speaks for this purpose, or for this topic of it."""
+    about: sa.ColumnElement[bool] = entry.c.topic.is_(None)
+    if topic:
+        about = sa.or_(about, entry.c.topic == sa.literal(topic, sa.Text))
+    return sa.and_(
+        entry.c.channel == sa.literal(channel_kind, sa.Text),
+        entry.c.purpose == sa.literal(purpose, sa.Text),
+        about,
     )
 
 

@@ -73,7 +73,7 @@ def _looked_up(
     spoken = latest_of_customer(
         channel_kind,
         purpose.name,
-        _spoken(channel_kind, people.consents, purpose),
+        lambda entry: _spoken(channel_kind, entry, purpose),
         with_all=with_all,
         topic=topic,
     )

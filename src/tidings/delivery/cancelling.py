@@ -145,7 +145,7 @@ def _drop(store: Store, found: Cancellable, at: int) -> int:
                 connection.execute(
                     sa.update(messages)
                     .where(messages.c.id.in_(part), messages.c.state.in_(_FREE))
-                    .values(state="cancelled", finished_at=at)
+                    .values(**sending.in_state("cancelled"), finished_at=at)
                     .returning(messages.c.id)
                 ).scalars()
             )

@@ -298,7 +298,7 @@ _REFUSE = (
     sa.update(_messages)
     .where(_messages.c.id.in_(_ids), _messages.c.state.in_(["planned", "deferred", "claimed"]))
     .values(
-        state="refused",
+        **sending.in_state("refused"),
         refusal_code=sa.bindparam("code"),
         refusal_rule=sa.bindparam("rule"),
         policy_hash=sa.bindparam("policy"),

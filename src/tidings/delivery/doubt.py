@@ -201,7 +201,7 @@ def _settle(
     if how == "sent":
         values = {"state": "accepted", "accepted_at": sa.func.coalesce(messages.c.started_at, at)}
     elif how == "not sent":
-        values = {"state": "cancelled", "finished_at": at}
+        values = {**sending.in_state("cancelled"), "finished_at": at}
     elif later is not None:
         values = {"claim_id": None, **later}
         doubted.append(sa.or_(messages.c.expires_at.is_(None), messages.c.expires_at > later["due_at"]))

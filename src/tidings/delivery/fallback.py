@@ -208,7 +208,7 @@ def _give_up(
     connection.execute(
         sa.update(_messages)
         .where(_messages.c.id.in_(sa.select(still.c.id)), _messages.c.state == "accepted")
-        .values(state="unconfirmed", finished_at=search.at)
+        .values(**sending.in_state("unconfirmed"), finished_at=search.at)
     )
 
 

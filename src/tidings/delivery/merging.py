@@ -178,7 +178,7 @@ def _withdraw_planned(connection: sa.Connection, given_up: Sequence[int], at: in
             _messages.c.attempt == 0,
             needless,
         )
-        .values(state="cancelled", finished_at=at)
+        .values(**sending.in_state("cancelled"), finished_at=at)
     ).rowcount
 
 
@@ -228,6 +228,7 @@ def _climb(connection: sa.Connection, message_ids: Sequence[int]) -> list[Any]:
         )
         .values(
             state=sa.case(names, value=said.c.rung),
+            is_open=said.c.rung.in_([rung for rung, name in names.items() if name in sending.OPEN_STATES]),
             accepted_at=sa.func.coalesce(_messages.c.accepted_at, _messages.c.started_at),
             finished_at=sa.case(
                 (said.c.rung == RUNGS["complained"], said.c.complained),

@@ -209,7 +209,7 @@ def _settle(connection: sa.Connection, job: Job, group: Sequence[Ended], now: in
     if alike.due_at is not None:
         values["due_at"] = alike.due_at
     if alike.kind in ("rejected", "refused"):
-        values["finished_at"] = now
+        values |= {**sending.in_state(alike.kind), "finished_at": now}
     if alike.kind == "refused":
         values |= {
             "refusal_code": alike.code,

@@ -29,9 +29,10 @@ from tidings.store.quick import QuickWriter
 SQLITE = sqlite.dialect(paramstyle="qmark")
 # Messages of a group mostly have ids one after another, and then one statement finds them by their key from the first
 # to the last. A list of ids, or a row of values for each, makes SQLite fill a table of its own first, and between all
-# that else is done for a message that costs more than the marks themselves.
+# that else is done for a message that costs more than the marks themselves. SQLite would look for them in the index of
+# claims first, which finds the same rows by a longer way.
 _STARTED = (
-    "UPDATE messages SET state = 'started', started_at = ?1, attempt = attempt + 1 "
+    "UPDATE messages NOT INDEXED SET state = 'started', started_at = ?1, attempt = attempt + 1 "
     "WHERE id BETWEEN ?2 AND ?3 AND claim_id = ?4 AND state = 'claimed' AND (expires_at IS NULL OR expires_at > ?1)"
 )
 # So many at most are accepted by one statement: each number of them is a text of its own, which the driver keeps.
@@ -49,7 +50,7 @@ def _accepted(size: int) -> str:
     if size > 1:
         refs = f"CASE id - ?2 {' '.join(f'WHEN {place} THEN ?{place + 5}' for place in range(size))} END"
     return (
-        f"UPDATE messages SET state = 'accepted', accepted_at = ?1, provider_ref = {refs} "
+        f"UPDATE messages NOT INDEXED SET state = 'accepted', accepted_at = ?1, provider_ref = {refs} "
         "WHERE id BETWEEN ?2 AND ?3 AND claim_id = ?4 AND (state = 'started' OR state = 'in_doubt')"
     )
 

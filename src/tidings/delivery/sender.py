@@ -266,8 +266,10 @@ class _Sender:
             self._undecided = False
             self.clock.sleep(gate.MOMENT / 1e6)
             return True
+        if self.wait_left <= 0:
+            return False
         seconds = persist(partial(next_in, self.store, self.job, self.clock), self.patience)
-        if seconds is None or self.wait_left <= 0 or seconds > self.wait_left:
+        if seconds is None or seconds > self.wait_left:
             return False
         pause = min(max(seconds, 0.05), 1.0)
         self.wait_left -= pause

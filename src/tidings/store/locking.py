@@ -50,7 +50,7 @@ class LockAccount:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._guard = threading.Lock()
-        self._uses: dict[str, LockUse] = {}
+        self._uses: dict[str, _Sum] = {}
         self._mine = threading.local()
 
     @contextmanager
@@ -64,15 +64,7 @@ class LockAccount:
             self._mine.seconds = self.held_here()[0] + seconds
             # The injected clock's own seconds: a clock that stands still is not moved by resting.
             self._mine.rest = self.held_here()[1] + self._clock.monotonic() - started_clock
-            with self._guard:
-                old = self._uses.get(purpose, LockUse(purpose, 0, 0.0, 0.0))
-                self._uses[purpose] = LockUse(
-                    purpose,
-                    old.count + 1,
-                    old.total_ms + seconds * 1000,
-                    max(old.longest_ms, seconds * 1000),
-                    max(old.longest_busy_ms, busy * 1000),
-                )
+            self._count(purpose, seconds, busy)
 
     def add(self, purpose: str, seconds: float) -> None:
         """Account one short hold that was timed by its holder; all of it counts as busy.
@@ -81,16 +73,7 @@ class LockAccount:
         """
         mine = self._mine
         mine.seconds = getattr(mine, "seconds", 0.0) + seconds
-        taken = seconds * 1000
-        with self._guard:
-            old = self._uses.get(purpose) or LockUse(purpose, 0, 0.0, 0.0)
-            self._uses[purpose] = LockUse(
-                purpose,
-                old.count + 1,
-                old.total_ms + taken,
-                max(old.longest_ms, taken),
-                max(old.longest_busy_ms, taken),
-            )
+        self._count(purpose, seconds, seconds)
 
     def held_here(self) -> tuple[float, float]:
         """Return the seconds this thread held the lock so far: real ones, and by the injected clock."""
@@ -99,7 +82,31 @@ class LockAccount:
     def report(self) -> tuple[LockUse, ...]:
         """Return the uses, the longest hold first."""
         with self._guard:
-            return tuple(sorted(self._uses.values(), key=lambda use: -use.longest_ms))
+            uses = [
+                LockUse(purpose, use.count, use.total * 1000, use.longest * 1000, use.longest_busy * 1000)
+                for purpose, use in self._uses.items()
+            ]
+        return tuple(sorted(uses, key=lambda use: -use.longest_ms))
+
+    def _count(self, purpose: str, seconds: float, busy: float) -> None:
+        with self._guard:
+            use = self._uses.get(purpose)
+            if use is None:
+                use = self._uses[purpose] = _Sum()
+            use.count += 1
+            use.total += seconds
+            use.longest = max(use.longest, seconds)
+            use.longest_busy = max(use.longest_busy, busy)
+
+
+class _Sum:
+    """What a LockUse is made of, in seconds: marks add to it some thousand times a second."""
+
+    __slots__ = ("count", "longest", "longest_busy", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = self.longest = self.longest_busy = 0.0
 
 
 class WriterLock:

@@ -135,6 +135,7 @@ def message_rows(
         "leg": chosen["leg"],
         "channel": chosen["channel"],
         "state": sa.case((refused, "refused"), else_="planned"),
+        "is_open": chosen["code"].is_(None),
         "due_at": due,
         "expires_at": after_expression(due, _length(walk, step), walk.zone, walk.at - _AHEAD, latest),
         "attempt": sa.literal(0),

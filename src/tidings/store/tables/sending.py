@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,7 +12,8 @@ from tidings.store.tables.base import Json, Key, copied, instant, key, metadata,
 # States in which a message may still reach somebody, or may have: two of them for one step are impossible.
 OPEN_STATES = ("planned", "claimed", "started", "accepted", "deferred", "in_doubt", "delivered")
 # unconfirmed: accepted, and no receipt within the patience of its channel; the next channel took over.
-MESSAGE_STATES = (*OPEN_STATES, "rejected", "refused", "bounced", "complained", "cancelled", "unconfirmed")
+CLOSED_STATES = ("rejected", "refused", "bounced", "complained", "cancelled", "unconfirmed")
+MESSAGE_STATES = (*OPEN_STATES, *CLOSED_STATES)
 
 
 def _is_one_of(states: Sequence[str]) -> str:
@@ -23,6 +25,14 @@ def _is_one_of(states: Sequence[str]) -> str:
     hot = ("accepted", "started", "claimed", "planned")
     ordered = [state for state in hot if state in states] + [state for state in states if state not in hot]
     return " OR ".join(f"state = '{state}'" for state in ordered)
+
+
+def in_state(state: str) -> dict[str, Any]:
+    """Return what a statement writes that brings messages into a state: the state, and whether they are open in it.
+
+    For statements that close or reopen messages; one that moves open messages between open states leaves `is_open` alone.
+    """
+    return {"state": state, "is_open": state in OPEN_STATES}
 
 
 artifacts = sa.Table(
@@ -149,9 +159,9 @@ messages = sa.Table(
     text("channel"),
     text("variant", nullable=True),
     text("state"),
-    # Computed by the database. The unique index below asks for this and not for `state`: on PostgreSQL an index
-    # that mentions a column makes every change of it costly (no HOT update), and marks change `state` all day.
-    sa.Column("is_open", sa.Boolean, sa.Computed(_is_one_of(OPEN_STATES), persisted=True)),
+    # The unique index below asks for this and not for `state`, which marks change all day: each change would write
+    # the index. Written by those statements alone that close or reopen a message; the check below holds them to it.
+    sa.Column("is_open", sa.Boolean, nullable=False, default=True, server_default=sa.true()),
     sa.Column("variables", Json, nullable=True, info={"personal": "erase"}),
     instant("due_at"),
     instant("expires_at", nullable=True),
@@ -167,7 +177,10 @@ messages = sa.Table(
     # By which version of a flow it was written.
     sa.Column("version", sa.SmallInteger, nullable=False, default=1, server_default="1"),
     sa.UniqueConstraint("enrolment_id", "step", "leg"),
-    sa.CheckConstraint(_is_one_of(MESSAGE_STATES), name="state"),
+    sa.CheckConstraint(
+        f"(is_open AND ({_is_one_of(OPEN_STATES)})) OR (NOT is_open AND ({_is_one_of(CLOSED_STATES)}))",
+        name="state",
+    ),
     sa.Index("ix_messages_run", "run_id", "id"),
     # Of what was never claimed nobody asks by its claim.
     sa.Index(

@@ -1,4 +1,4 @@
-"""Costs of ads, products, codes and redemptions, credit, models of scores, what was expected of a run; cheaper rows of large audiences."""
+"""Costs of ads, products, codes and redemptions, credit, models of scores, what was expected of a run; cheaper rows and marks of large audiences."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ COPIED = {
     "plan_members": (("plan_id", "plans"), ("customer_id", "customers")),
     "segment_members": (("customer_id", "customers"),),
 }
+
+# What was computed from the state of a message is written with it, where it changes (docs/decisions/0020).
+OPEN = "accepted started claimed planned deferred in_doubt delivered".split()
+CLOSED = "rejected refused bounced complained cancelled unconfirmed".split()
+_NESTED = r"\((?:[^()]|\([^()]*\))*\)"
+_COMPUTED = rf"is_open BOOLEAN GENERATED ALWAYS AS ?{_NESTED} STORED"
+_STATES = rf"CONSTRAINT ck_messages_state CHECK ?{_NESTED}"
 
 
 def upgrade() -> None:
@@ -223,13 +230,25 @@ def _lighter_writes() -> None:
         for table, columns in COPIED.items():
             for column, _ in columns:
                 op.drop_constraint(op.f(f"fk_{table}_{column}"), table, type_="foreignkey")
+        op.execute(
+            "ALTER TABLE messages ALTER COLUMN is_open DROP EXPRESSION, "
+            "ALTER COLUMN is_open SET DEFAULT true, ALTER COLUMN is_open SET NOT NULL"
+        )
+        op.drop_constraint(op.f("ck_messages_state"), "messages", type_="check")
+        op.create_check_constraint(op.f("ck_messages_state"), "messages", _open_as_stated())
     else:
         _edit_schema()
 
 
-def _edit_schema() -> None:
-    """Take the foreign keys off the stored text of the tables: no row is copied, however many there are.
+def _open_as_stated() -> str:
+    of_open, of_closed = (" OR ".join(f"state = '{state}'" for state in states) for states in (OPEN, CLOSED))
+    return f"(is_open AND ({of_open})) OR (NOT is_open AND ({of_closed}))"
 
+
+def _edit_schema() -> None:
+    """Edit the stored text of the tables: no row is copied, however many there are.
+
+    Foreign keys are taken off, and a stored column that was computed becomes one that is written: its rows look the same.
     The way that SQLite's own documentation gives for a constraint that is removed (ALTER TABLE, section 7).
     """
     connection = op.get_bind()
@@ -248,6 +267,14 @@ def _edit_schema() -> None:
                 raise RuntimeError(f"{table} has no foreign key {column} to {parent}: {text}")
         # Where it stood last, the comma before it is left.
         text = re.sub(r",(\s*\))(?=[^()]*$)", r"\1", text)
+        if table == "messages":
+            for written, otherwise in (
+                (_COMPUTED, "is_open BOOLEAN DEFAULT 1 NOT NULL"),
+                (_STATES, f"CONSTRAINT ck_messages_state CHECK ({_open_as_stated()})"),
+            ):
+                text, found = re.subn(written, otherwise, text)
+                if found != 1:
+                    raise RuntimeError(f"messages has no {written}: {text}")
         connection.exec_driver_sql(
             "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?", (text, table)
         )
