@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from tidings.cli.demo.coupons import profit, sales_channel, saved, uses_code
 from tidings.cli.demo.people import Person, person
 from tidings.clock import from_micros, iso
 from tidings.store.database import Store
@@ -47,15 +48,27 @@ def reached(store: Store, run_id: int) -> set[str]:
 
 
 def orders(
-    members: list[tuple[Person, str]], got: set[str], anchor: datetime
+    members: list[tuple[Person, str]], got: set[str], anchor: datetime, codes: Mapping[str, str]
 ) -> Iterator[list[dict[str, object]]]:
-    """Yield batches of order events: what each does under the arm they are in, or without a message if none reached them."""
+    """Yield batches of order events: what each does under the arm they are in, or without a message if none reached them.
+
+    `codes` are those that customers were promised; most use theirs.
+    """
     batch: list[dict[str, object]] = []
     for one, arm in members:
         amount = one.buys[arm if one.key in got else "holdout"]
         if not amount:
             continue
         at = anchor + timedelta(minutes=one.after_minutes)
+        code = codes.get(one.key) if one.key in got and uses_code(one) else None
+        off = saved(amount) if code else 0
+        properties: dict[str, object] = {
+            "category": "garden",
+            "profit": f"{profit(amount, off) / 100:.2f}",
+            "sales_channel": sales_channel(one),
+        }
+        if code:
+            properties |= {"coupon": code, "saved": f"{off / 100:.2f}"}
         batch.append(
             {
                 "event": "order_placed",
@@ -64,7 +77,7 @@ def orders(
                 "id": f"demo-{one.key}",
                 "amount": f"{amount / 100:.2f}",
                 "currency": "EUR",
-                "properties": {"category": "garden"},
+                "properties": properties,
             }
         )
         if len(batch) == _BATCH:

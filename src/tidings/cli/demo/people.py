@@ -38,6 +38,7 @@ PLACES = (
 class Person:
     """One simulated customer: attributes, and what they would do under each arm.
 
+    `rate` is how many orders a year somebody makes: what a score should find out.
     `buys` maps arm or variant to an amount in minor units, 0 for no order. `opens`, `clicks` and `unsubscribes` happen only
     to those who got a message; `scanned` means a gateway fetches every link first.
     """
@@ -47,6 +48,7 @@ class Person:
     name: str
     place: int
     lapsed: bool
+    rate: float
     consents: bool
     past_orders: tuple[tuple[int, int, str], ...]
     buys: dict[str, int]
@@ -63,12 +65,17 @@ def person(number: int) -> Person:
     draw = random.Random(SEED * 1_000_003 + number)
     place = draw.choices(range(len(PLACES)), weights=[place[3] for place in PLACES])[0]
     lapsed = draw.random() < 0.86
-    orders = []
-    for _ in range(draw.choice((2, 2, 3, 4)) if lapsed else draw.choice((0, 1, 1))):
-        days = draw.randrange(100, 700) if lapsed else draw.randrange(5, 60)
-        orders.append(
-            (days, round(draw.lognormvariate(3.9, 0.5) * 100), draw.choice(("garden", "tools", "pots")))
-        )
+    # Who went quiet buys more seldom, and by chance nothing of late.
+    if lapsed:
+        rate = draw.gammavariate(3.0, 0.5)
+        when = _ordered(draw, rate, 100, 2)
+    else:
+        rate = 0.0 if draw.random() < 1 / 3 else draw.gammavariate(1.5, 4.0)
+        when = _ordered(draw, rate, 5, 0)
+    orders = [
+        (days, round(draw.lognormvariate(3.9, 0.5) * 100), draw.choice(("garden", "tools", "pots")))
+        for days in when
+    ]
     chance, amount = draw.random(), round(draw.lognormvariate(4.0, 0.45) * 100)
     rates = {"holdout": BASE_RATE, **{variant: BASE_RATE + lift for variant, lift in LIFT.items()}}
     # One draw for all arms: who buys without a message buys with one too, so an effect is never negative.
@@ -80,6 +87,7 @@ def person(number: int) -> Person:
         name=_name(place, draw),
         place=place,
         lapsed=lapsed,
+        rate=rate,
         consents=draw.random() < 0.96,
         past_orders=tuple(orders),
         buys=buys,
@@ -90,6 +98,18 @@ def person(number: int) -> Person:
         stops_midway=draw.random() < 0.008,
         after_minutes=draw.randrange(30, 13 * 24 * 60),
     )
+
+
+def _ordered(draw: random.Random, rate: float, since: int, least: int) -> list[int]:
+    """Return how many days ago somebody ordered at a steady rate a year, not within the last `since` days; the last first."""
+    when: list[int] = []
+    days = float(since)
+    while rate and len(when) < 40:
+        days += draw.expovariate(rate / 365)
+        if days >= 725:
+            break
+        when.append(round(days))
+    return sorted(when + [draw.randrange(since, 725) for _ in range(least - len(when))])
 
 
 def _name(place: int, draw: random.Random) -> str:

@@ -14,6 +14,27 @@ from tidings.errors import UsageError
 ENVIRONMENT = "development"
 BEHIND = timedelta(days=15)
 _MARK = "made-by-tidings-demo"
+# Codes cannot be given from a pool that a new workspace does not have yet, so the starter has none.
+_OFFER = """\
+via: [email, sms, fax]
+offer:
+  gives: 25% off
+  codes: one each from spring25
+  ends: 14 days after sending
+"""
+_WITH_CODE = "spring_coupon"
+_YOUR_CODE = {"en": "Your code: ", "ru": "Ваш код: ", "zh-TW": "折扣碼：", "zh-CN": "折扣码："}
+# Selected by a score: whom to ask next.
+LIKELY = "likely_again"
+_LIKELY = """\
+segment: Those most likely to order again
+where:
+  - did: order_placed
+    within: last 365 days
+rank:
+  by: repeat_purchase
+  keep: top 10%
+"""
 # Gives some customers a letter whose unsubscribe link they use later, while the campaign itself is going out.
 EARLIER = "early_letter"
 _EARLIER = """\
@@ -105,9 +126,13 @@ consent:
 class ClockBehind(SystemClock):
     """The machine's clock, a fixed time behind: what goes out now was sent two weeks ago, so its window is over."""
 
+    def __init__(self, behind: timedelta = BEHIND) -> None:
+        super().__init__()
+        self._behind = behind
+
     def now(self) -> datetime:
         """Return the business time of the demo."""
-        return super().now() - BEHIND
+        return super().now() - self._behind
 
 
 def make_workspace(folder: Path) -> None:
@@ -122,7 +147,15 @@ def make_workspace(folder: Path) -> None:
     (folder / _MARK).touch()
     (folder / "campaigns" / f"{EARLIER}.yaml").write_text(_EARLIER, encoding="utf-8")
     (folder / "campaigns" / f"{REMINDER}.yaml").write_text(_REMINDER, encoding="utf-8")
-    _replace(folder / "campaigns" / "spring_winback.yaml", "via: ", "via: [email, sms, fax]")
+    _replace(folder / "campaigns" / "spring_winback.yaml", "via: ", _OFFER.rstrip())
+    _replace(folder / "campaigns" / "spring_winback.yaml", "send: ", f"send: {_WITH_CODE}")
+    # The letters around it are of the same template and promise nothing.
+    template = folder / "templates" / _WITH_CODE
+    shutil.copytree(folder / "templates" / "spring_winback", template)
+    for path in sorted(template.iterdir()):
+        if path.is_file():
+            _show_code(path)
+    (folder / "segments" / f"{LIKELY}.yaml").write_text(_LIKELY, encoding="utf-8")
     # The demo shows two weeks in a minute, at any hour: nobody is asleep, and three messages come close together.
     for start in ("quiet: ", "    cap: ", "account_limit: "):
         _replace(folder / "config" / "policies.yaml", start, "")
@@ -161,6 +194,20 @@ def into_outbox(folder: Path) -> None:
 def fax_folder(folder: Path) -> Path:
     """Return where faxes arrive, whole: the demo may be looked at from elsewhere."""
     return folder.resolve() / ".tidings" / "fax"
+
+
+def _show_code(path: Path) -> None:
+    """Show the code of the offer behind the line that says until when it holds; a text message says it at its end."""
+    words = _YOUR_CODE[path.name.split(".")[1]] + "{{ offer.code }}"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    dated = [
+        number for number, line in enumerate(lines) if "2027" in line and "16" in line and "{{" not in line
+    ]
+    at = dated[-1] if dated else len(lines) - 1
+    line = lines[at]
+    end = max(line.rfind("</p>"), line.rfind("</div>"))
+    lines[at] = f"{line[:end]} {words}{line[end:]}" if end > 0 else f"{line} {words}"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _drop(path: Path, line: str) -> None:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,8 +15,8 @@ from rich.console import Console
 from tidings.campaigns.planning import make_plan
 from tidings.campaigns.runs import start_run
 from tidings.channels.sandbox import twilio
-from tidings.cli.demo import answers, books, faxing
-from tidings.cli.demo.children import Place, free_port, place
+from tidings.cli.demo import answers, books, coupons, faxing, insight
+from tidings.cli.demo.children import free_port, place
 from tidings.cli.demo.exports import write_customers, write_orders
 from tidings.cli.demo.phases import Phases
 from tidings.cli.demo.reports import make_maildir
@@ -32,8 +32,10 @@ from tidings.cli.demo.shop import (
     make_workspace,
     write_channels,
 )
+from tidings.cli.demo.stage import Stage
 from tidings.cli.demo.tide import Tide
-from tidings.cli.demo.told import show_truth, what_next
+from tidings.cli.demo.told import show_chosen, show_truth, what_next
+from tidings.cli.demo.tracker import tracker
 from tidings.cli.plan_view import print_plan
 from tidings.cli.report import show
 from tidings.cli.session import Session, open_session, target_of
@@ -43,29 +45,17 @@ from tidings.customers.importing import import_file
 from tidings.delivery.running import run_counts
 from tidings.delivery.verify import verify
 from tidings.flows.collecting import load_adapters
-from tidings.flows.local import local_tracker
 from tidings.measurement.report import make_report
 from tidings.segments.membership import refresh
 from tidings.store.upgrading import migrate
+from tidings.tokens import api_keys
 from tidings.tokens.api_keys import new_api_key
 from tidings.tokens.keyring import KeyRing
 from tidings.tokens.links import mint
 
 CAMPAIGN = "spring_winback"
-
-
-@dataclass(slots=True)
-class Stage:
-    """Everything that the parts share: `calls` tells whether faxes are true calls."""
-
-    console: Console
-    phases: Phases
-    session: Session
-    boxes: Place
-    phones: Place
-    tracker: str
-    key: str
-    calls: bool
+# Nobody reads a letter in the second in which it comes; mailboxes and telephones of the demo do, and so their calendar is ahead.
+_LATER = timedelta(minutes=20)
 
 
 def tell(folder: Path, customers: int) -> int:
@@ -81,8 +71,9 @@ def tell(folder: Path, customers: int) -> int:
     if no_calls:
         console.print(f"{no_calls[0].upper()}{no_calls[1:]}.")
     key, entry = new_api_key("demo")
-    address = f"http://127.0.0.1:{free_port()}"
     bounces = make_maildir(folder.resolve() / ".tidings" / "bounces")
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
         boxes = stack.enter_context(place("mailboxes", str(bounces)))
         phones = stack.enter_context(place("phones", f"{address}/h/sms"))
@@ -90,24 +81,19 @@ def tell(folder: Path, customers: int) -> int:
             folder, address, mail=boxes.port, bounces=bounces, texts=phones.port, calls=not no_calls
         )
         stack.enter_context(_variable(TOKEN, twilio.TOKEN))
-        stack.enter_context(
-            local_tracker(
-                folder,
-                environment=ENVIRONMENT,
-                variables={"TIDINGS_API_KEYS": entry},
-                port=int(address.rpartition(":")[2]),
-            )
-        )
+        stack.enter_context(_variable(api_keys.VARIABLE, entry))
+        stack.enter_context(tracker(folder, port, BEHIND - _LATER))
         clock = ClockBehind()
         migrate(target_of(load_settings(folder, ENVIRONMENT), clock))
         session = stack.enter_context(open_session(ENVIRONMENT, folder, clock=clock))
         phases = Phases(SystemClock(), console)
-        return _told(Stage(console, phases, session, boxes, phones, address, key, not no_calls), customers)
+        return _told(Stage(console, phases, session, boxes, phones, address, key, not no_calls, customers))
 
 
-def _told(stage: Stage, customers: int) -> int:
+def _told(stage: Stage) -> int:
     session = stage.session
-    _import(stage, customers)
+    _import(stage, stage.customers)
+    insight.fill_pool(stage)
     adapters = load_adapters(session.settings, stage.console.print)
     if stage.calls:
         adapters["fax"] = faxing.keeping_adapter(session.settings)
@@ -124,7 +110,11 @@ def _told(stage: Stage, customers: int) -> int:
     _come_back(stage, tide, run_id)
     _remind(stage, tide)
     _orders(stage, tide, run_id)
+    insight.import_ads(stage, run_id)
+    insight.redeem(stage)
     _report(stage, run_id)
+    insight.ask(stage, "attribute", "--by", "campaign", name="Credit beside effect")
+    show_chosen(stage.console, insight.score(stage))
     done = _ledger(stage, run_id)
     into_outbox(session.settings.root)
     return done
@@ -250,8 +240,13 @@ def _orders(stage: Stage, tide: Tide, run_id: int) -> None:
         did = stage.boxes.settled()
         members = answers.enrolled(store, run_id)
         anchor = answers.anchor_of(store, run_id)
-        batches = answers.orders(members, answers.reached(store, run_id), anchor)
-        bought = answers.post_events(stage.tracker, stage.key, batches)
+        batches = answers.orders(
+            members, answers.reached(store, run_id), anchor, coupons.codes_of(store, run_id)
+        )
+        # They come in on the days after the letter, and so by a tracker that knows these days.
+        port = free_port()
+        with tracker(stage.session.settings.root, port, timedelta(0)):
+            bought = answers.post_events(f"http://127.0.0.1:{port}", stage.key, batches)
         tide.drainer.drain()
         # Most of the rest came in while the e-mails went out, and is not work of this part.
         part.count, part.unit = bought, "orders"

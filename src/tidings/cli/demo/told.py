@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tidings.cli.demo.insight import Chosen
 from tidings.measurement.report import Report
 
 _WIDE = 38
@@ -42,6 +43,14 @@ def show_truth(console: Console, report: Report, planted: dict[str, tuple[float,
         )
     console.print(table)
     console.print("[dim]Of intervals like these, 95 in 100 hold the truth.[/dim]")
+
+
+def show_chosen(console: Console, chosen: Chosen) -> None:
+    """Print how much more those buy whom a score chose, by what the seed planted."""
+    console.print(
+        f"  {chosen.count:,} chosen; planted: {chosen.chosen:.2f} orders a year each, {chosen.every:.2f} of everybody with a\n"
+        f"  score, {chosen.best:.2f} of as many whom one who knew the truth would choose"
+    )
 
 
 def what_next(console: Console, folder: Path, faxes: Path) -> None:
