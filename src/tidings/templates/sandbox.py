@@ -344,13 +344,13 @@ def _in_link(node: nodes.Node, before: bool) -> bool:
 def parse(env: ImmutableSandboxedEnvironment, source: str, checker: Checker) -> nodes.Template:
     """Return the checked tree of a source; raises Refused with the line inside the source."""
     try:
-        tree = env.parse(source)
+        tree = dotted(env.parse(source), checker.types)
     except TemplateSyntaxError as error:
         sentence = (error.message or "cannot be read").replace("'", '"')
         raise Refused(error.lineno, "", "TPL10", sentence) from error
     except (RecursionError, MemoryError, ValueError, OverflowError) as error:
         raise Refused(1, "", "TPL10", "is nested too deep to be read") from error
-    checked: nodes.Template = checker.visit(dotted(tree, checker.types))
+    checked: nodes.Template = checker.visit(tree)
     checked.set_environment(env)
     return checked
 
