@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from tidings.cli.options import environment_option, examples, json_option
+from tidings.cli.report_papers import paper_options, write_papers
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from rich.console import Console
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "tidings report spring_winback",
         "tidings report spring_winback --as-of 2027-03-20",
+        "tidings report spring_winback --html --pdf",
         "tidings report spring_winback --json",
     )
 )
@@ -35,8 +38,18 @@ if TYPE_CHECKING:
     metavar="INSTANT",
     help="Count only what had happened by then: 2027-03-20, 2027-03-20T18:00 (workspace clock) or with an offset.",
 )
+@paper_options
 @environment_option
-def command(name: str, as_json: bool, run_id: int | None, as_of: str | None, environment: str | None) -> int:
+def command(
+    name: str,
+    as_json: bool,
+    run_id: int | None,
+    as_of: str | None,
+    as_html: bool,
+    as_pdf: bool,
+    out: Path | None,
+    environment: str | None,
+) -> int:
     """Say what a campaign caused: sample ratio, effects with intervals, funnel, refusals, plain words."""
     from zoneinfo import ZoneInfo
 
@@ -48,6 +61,13 @@ def command(name: str, as_json: bool, run_id: int | None, as_of: str | None, env
         zone = ZoneInfo(definitions.workspace.zone)
         at = session.clock.now() if as_of is None else _instant(as_of, zone)
         report = make_report(session.store, definitions, name, as_of=at, run_id=run_id)
+    if as_html or as_pdf:
+        from tidings.papers.campaign_page import campaign_page
+
+        page = campaign_page(report, definitions)
+        written = write_papers(page, f"report-{name}", as_html=as_html, as_pdf=as_pdf, out=out)
+        _say_written(written, as_json=as_json)
+        return 0
     if as_json:
         click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
@@ -58,6 +78,14 @@ def command(name: str, as_json: bool, run_id: int | None, as_of: str | None, env
             console = Console(highlight=False, markup=False, width=100)
         show(report, console)
     return 0
+
+
+def _say_written(written: list[Path], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"files": [str(path) for path in written]}, ensure_ascii=False, indent=2))
+    else:
+        for path in written:
+            click.echo(f"wrote {path}")
 
 
 def _instant(text: str, zone: ZoneInfo) -> datetime:

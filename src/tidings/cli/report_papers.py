@@ -1,0 +1,47 @@
+"""`tidings report … --html --pdf`: the report as a page for people who open no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from tidings.papers.paper import Paper
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def paper_options(command: Command) -> Command:
+    """Add `--html`, `--pdf` and `--out`, passed on as `as_html`, `as_pdf` and `out`."""
+    for option in (
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="A folder for --html and --pdf, or the one file; without it the folder you are in.",
+        ),
+        click.option("--pdf", "as_pdf", is_flag=True, help="Write it as PDF, with charts."),
+        click.option("--html", "as_html", is_flag=True, help="Write it as one HTML file, with charts."),
+    ):
+        command = option(command)
+    return command
+
+
+def write_papers(paper: Paper, stem: str, *, as_html: bool, as_pdf: bool, out: Path | None) -> list[Path]:
+    """Write the files asked for and return their paths; earlier ones of the same names are replaced."""
+    from tidings.papers.files import place, write
+
+    several = as_html and as_pdf
+    written = []
+    if as_html:
+        from tidings.papers.html import html
+
+        written.append(write(place(out, stem, "html", several=several), html(paper).encode()))
+    if as_pdf:
+        from tidings.papers.pdf import pdf
+
+        written.append(write(place(out, stem, "pdf", several=several), pdf(paper)))
+    return written
