@@ -100,18 +100,23 @@ class CompanyGoal:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One step of the ladder of customers: its name and the conditions that all must hold on the day looked at."""
+    """One step of the ladder of customers: its name and the conditions that all must hold on the day looked at.
+
+    Who stands on a step that is not `active` is known or was a customer once, but does not count as one now.
+    """
 
     name: str
     title: str
     where: tuple[Condition, ...]
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
     """The ladder of customers, lowest step first.
 
-    Who fits several stands on the highest. Who fits none has not come on it yet, or is lost when they once stood on it.
+    Who fits several stands on the highest. Who comes on an active step is new, or reactivated when they once stood on one;
+    who stands on none any more is lost.
     """
 
     rungs: tuple[Rung, ...]
