@@ -53,6 +53,7 @@ def command(
     """Say what a campaign caused: sample ratio, effects with intervals, funnel, refusals, plain words."""
     from zoneinfo import ZoneInfo
 
+    from tidings.cli.report_economics import read_codes
     from tidings.cli.session import open_session
     from tidings.measurement.report import make_report
 
@@ -60,6 +61,7 @@ def command(
         definitions = session.settings.definitions
         zone = ZoneInfo(definitions.workspace.zone)
         at = session.clock.now() if as_of is None else _instant(as_of, zone)
+        read_codes(session)
         report = make_report(session.store, definitions, name, as_of=at, run_id=run_id)
     if as_html or as_pdf:
         from tidings.papers.campaign_page import campaign_page
@@ -108,6 +110,7 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
 
 def show(report: Report, console: Console) -> None:
     """Print a report as a marketer reads it."""
+    from tidings.cli.report_economics import show_economics
     from tidings.measurement.words import headlines, p_value
 
     run, local = report.run, report.as_of.astimezone(report.zone)
@@ -143,6 +146,7 @@ def show(report: Report, console: Console) -> None:
     if findings:
         console.print(_effects(findings, doubtful=ratio.alarm))
         console.print()
+    show_economics(report, console)
     if run.kind != "experiment":
         console.print(_funnel(report))
         console.print()

@@ -25,6 +25,8 @@ from tidings.measurement.maturity import Maturity, maturity
 from tidings.measurement.metrics import COUNTED, HOLDOUT, TREATED, Arm, Measured
 from tidings.measurement.outcomes import outcome_metrics
 from tidings.measurement.presenting import effect_json
+from tidings.measurement.promotions.economics import economics
+from tidings.measurement.promotions.result import Economics
 from tidings.measurement.words import sentence
 from tidings.statistics.sample_ratio import SampleRatio, sample_ratio
 from tidings.store.database import Store
@@ -57,6 +59,7 @@ class Report:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     begun: bool = True
+    economics: Economics | None = None
 
     def findings(self) -> tuple[Effect, ...]:
         """Return the effects that say something: without those of events when none is known since it was sent."""
@@ -107,6 +110,7 @@ class Report:
             "refusals": [
                 {"code": one.code, "customers": one.customers, "when": one.when} for one in self.refusals
             ],
+            "economics": self.economics.as_json(next(iter(self.warnings), None)) if self.economics else None,
             "warnings": list(self.warnings),
             "notes": list(self.notes),
             "words": self.words(),
@@ -163,6 +167,11 @@ def make_report(
         refused = refusals(connection, run.id, run.plan_id) if begun else ()
         arrived = reached(connection, run.id, accounts=run.accounts) if begun and not experiment else None
         later = _later_entries(connection, run) if begun else 0
+        earned = (
+            economics(connection, definitions, campaign, run=run, arms=arms, anchors=anchors, as_of=as_of)
+            if begun
+            else None
+        )
     ratio, assumed = _ratio(arms)
     if begun:
         warnings = _warnings(ratio, assumed) + ((ripe.silence(zone),) if ripe.silent else ())
@@ -186,6 +195,7 @@ def make_report(
         warnings=warnings,
         notes=notes,
         begun=begun,
+        economics=earned,
     )
 
 

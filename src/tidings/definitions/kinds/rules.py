@@ -173,7 +173,8 @@ class Event:
     """Something customers do. `revenue` names the money property that is its amount (kept in its own column).
 
     `margin` names the one that is what it earns, `code` the text property that may hold the code of an offer, `discount` the
-    money property with what that took off.
+    money property with what that took off. `before_discount` tells that revenue and margin are told as if nothing had been
+    taken off.
     """
 
     name: str
@@ -184,6 +185,7 @@ class Event:
     margin: str | None = None
     code: str | None = None
     discount: str | None = None
+    before_discount: bool = False
 
     def property(self, name: str) -> EventProperty | None:
         """Return the property of that name, or None."""
