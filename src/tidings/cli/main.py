@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("tidings.cli.explain", "Say why a customer got what they got, or nothing."),
     "report": ("tidings.cli.report", "Say what a campaign caused, with intervals."),
     "attribute": ("tidings.cli.attribute", "Give credit for conversions, by one model or all."),
+    "export": ("tidings.cli.export", "Write a result as CSV or XLSX for a spreadsheet."),
     "kpi": ("tidings.cli.kpi", "Show how customers moved: new, kept, upgraded, lost."),
     "score": ("tidings.cli.score", "Learn who will do it again, score customers, say how sure."),
     "codes": ("tidings.cli.codes", "List pools of codes, fill one, or withdraw codes."),
