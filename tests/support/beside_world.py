@@ -81,9 +81,9 @@ def campaign(name: str = "spring", *, held: int = 2000, **changes: object) -> Ca
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def with_variants(name: str, *variants: str) -> Campaign:
+def with_variants(name: str, *variants: str, held: int = 2000) -> Campaign:
     """Return a campaign with variants."""
-    return campaign(name, variants=tuple(Variant(one) for one in variants))
+    return campaign(name, held=held, variants=tuple(Variant(one) for one in variants))
 
 
 def shop(*campaigns: Campaign, rule: Attribution | None = RULE, root: str = "") -> Definitions:
