@@ -110,6 +110,7 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
 
 def show(report: Report, console: Console) -> None:
     """Print a report as a marketer reads it."""
+    from tidings.cli.report_contamination import show_contamination
     from tidings.cli.report_economics import show_economics
     from tidings.measurement.words import headlines, p_value
 
@@ -150,6 +151,7 @@ def show(report: Report, console: Console) -> None:
     if run.kind != "experiment":
         console.print(_funnel(report))
         console.print()
+    show_contamination(report, console)
     _refusals(report, console)
 
 

@@ -18,6 +18,7 @@ from tidings.definitions.kinds.importing import ExperimentImport
 from tidings.definitions.workspace import Definitions
 from tidings.errors import TidingsError, UsageError
 from tidings.measurement.arms import ReportedRun, find_arms, find_run
+from tidings.measurement.contamination import Contamination, contamination
 from tidings.measurement.effects import Effect, all_effects
 from tidings.measurement.funnel import FunnelRow, Refusal, funnel, reached, refusals
 from tidings.measurement.goals import goal_metrics
@@ -58,6 +59,7 @@ class Report:
     refusals: tuple[Refusal, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+    contamination: Contamination | None = None
     begun: bool = True
     economics: Economics | None = None
 
@@ -106,6 +108,7 @@ class Report:
                 effect_json(effect, doubt=self._doubt(effect), early=self.maturity.early)
                 for effect in self.effects
             ],
+            "contamination": self.contamination.as_json() if self.contamination else None,
             "funnel": [row.as_json() for row in self.funnel],
             "refusals": [
                 {"code": one.code, "customers": one.customers, "when": one.when} for one in self.refusals
@@ -154,6 +157,12 @@ def make_report(
             measured = goal_metrics(
                 connection, definitions, campaign, run=run, arms=arms, anchors=anchors, as_of=as_of
             )
+        when = to_micros(as_of)
+        blurred = (
+            contamination(connection, campaign, run=run, arms=arms, anchors=anchors, zone=zone, as_of=when)
+            if begun
+            else None
+        )
         ripe = maturity(
             connection,
             None if experiment else campaign,
@@ -190,6 +199,7 @@ def make_report(
         ratio_assumed=assumed,
         maturity=ripe,
         effects=all_effects(measured.metrics, arms, arrived),
+        contamination=blurred,
         funnel=rows,
         refusals=refused,
         warnings=warnings,
