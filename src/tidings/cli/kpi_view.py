@@ -173,12 +173,12 @@ def _rfm(grid: Rfm, money: Money, screen: Console) -> None:
     shown.add_column("last order")
     often = grid.ranges["frequency"]
     for place in range(1, 6):
-        shown.add_column(f"F{place}\n{_range(often[place - 1], 'orders')}", justify="right", no_wrap=True)
+        shown.add_column(f"F{place}\n{_range(often[place - 1], 'order')}", justify="right", no_wrap=True)
     days = grid.ranges["recency"]
     for recency in range(5, 0, -1):
         row = [one for one in grid.cells if one.recency == recency]
         shown.add_row(
-            f"R{recency}  {_range(days[recency - 1], 'days ago')}",
+            f"R{recency}  {_range(days[recency - 1], 'day', ' ago')}",
             *[
                 f"{one.customers:,}\n{money.say_each(one.value, one.customers)}" if one.customers else "·"
                 for one in row
@@ -188,11 +188,12 @@ def _rfm(grid: Rfm, money: Money, screen: Console) -> None:
     screen.print("Customers and their average, net, ever. Equal values share a fifth, so one may be empty.")
 
 
-def _range(found: tuple[int, int] | None, what: str) -> str:
+def _range(found: tuple[int, int] | None, what: str, after: str = "") -> str:
     if found is None:
         return "none"
     low, high = found
-    return f"{low:,} {what}" if low == high else f"{low:,}-{high:,} {what}"
+    number = f"{low:,}" if low == high else f"{low:,}-{high:,}"
+    return f"{number} {what}{'' if low == high == 1 else 's'}{after}"
 
 
 def _cohorts(found: Cohorts, money: Money, screen: Console) -> None:

@@ -104,7 +104,8 @@ def read_purchases(
     }
     placed = [ids[one.name] for one in trade.placed if one.name in ids]
     returned = [ids[one.name] for one in trade.returned if one.name in ids]
-    these = [_events.c.name_id.in_([*placed, *returned] or [-1]), _events.c.occurred_at < closes]
+    # Nearly all of them are wanted: read as they stand, not each by the index of names, which is ten times as slow.
+    these = [(_events.c.name_id + 0).in_([*placed, *returned] or [-1]), _events.c.occurred_at + 0 < closes]
     known = _events.c.customer_id.is_not(None)
     currencies = _different(connection, sa.func.coalesce(_events.c.currency, ""), these)
     channels: tuple[str, ...] = ("",)
@@ -114,6 +115,12 @@ def read_purchases(
         channels = _different(connection, channel, [*these, known])
         sales = _place(channel, channels)
     margin, whole_margin = _margin(trade, ids, opens)
+    # One number for what has few values: half of the time goes into handing cells over.
+    code: sa.ColumnElement[int] = sa.case((_events.c.name_id.in_(placed or [-1]), 1), else_=0)
+    if len(currencies) > 1:
+        code += 2 * _place(sa.func.coalesce(_events.c.currency, ""), currencies)
+    if len(channels) > 1:
+        code += 2 * len(currencies) * sales
     statement = sa.select(
         _events.c.customer_id,
         _events.c.occurred_at,
@@ -121,15 +128,12 @@ def read_purchases(
         sa.case(
             (_events.c.name_id.in_(returned or [-1]), -sa.func.abs(_events.c.amount)), else_=_events.c.amount
         ),
-        margin,
-        sa.case((_events.c.name_id.in_(placed or [-1]), 1), else_=0),
-        _place(sa.func.coalesce(_events.c.currency, ""), currencies),
-        sales,
+        code,
+        *([margin] if trade.margin else []),
     ).where(*these, known)
-    rows, missing = _integers(connection, statement, 7)
-    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    rows, missing = _integers(connection, statement, 5 if trade.margin else 4)
+    rows = _unpacked(rows[np.lexsort((rows[:, 1], rows[:, 0]))], len(currencies))
     money, words = _one_currency(rows, currencies, rates, definitions.workspace.currency)
-    rows = rows.copy()
     if missing:
         words.append(f"{missing:,} of them have no amount and count as 0.")
     at = rows[:, 1]
@@ -207,6 +211,14 @@ def _net_margin(rows: Integers, during: Truths, whole: bool, trade: Trade) -> li
     ]
 
 
+def _unpacked(rows: Integers, currencies: int) -> Integers:
+    """Return rows of customer, instant, amount, margin, purchase or not, currency and sales channel."""
+    code = rows[:, 3]
+    margin = rows[:, 4] if rows.shape[1] > 4 else np.zeros_like(code)
+    several = (rows[:, 0], rows[:, 1], rows[:, 2], margin)
+    return np.column_stack((*several, code % 2, code // 2 % currencies, code // 2 // currencies))
+
+
 def _integers(connection: sa.Connection, statement: sa.Select[Any], width: int) -> tuple[Integers, int]:
     """Return the rows of a statement that selects integers, and how many had no amount; unknown counts as 0."""
     result = connection.execute(statement)
@@ -218,7 +230,7 @@ def _integers(connection: sa.Connection, statement: sa.Select[Any], width: int) 
         except TypeError:
             # Some amounts are unknown: the same once more, with 0 for them.
             read = np.array(rows, dtype=np.float64)
-            missing += int((np.isnan(read[:, 2]) & (read[:, 4] == 1)).sum())
+            missing += int((np.isnan(read[:, 2]) & (read[:, 3] % 2 == 1)).sum())
             parts.append(np.array([[cell or 0 for cell in row] for row in rows], dtype=np.int64))
     result.close()
     return (np.concatenate(parts) if parts else np.zeros((0, width), dtype=np.int64)), missing
