@@ -54,7 +54,7 @@ def _money(told: Economics) -> list[str]:
     if gain is not None and gain.total is not None:
         what = "margin after discounts" if first.gain else "revenue"
         direction = "more" if gain.total[0] >= 0 else "less"
-        words = f"Over all {first.customers:,} of them, {amount(abs(gain.total[0]), currency)} {direction} {what} than without "
+        words = f"Over all {first.customers:,} customers written to, {amount(abs(gain.total[0]), currency)} {direction} {what} than without "
         words += (
             f"(95 %: {between(gain.total[1], currency)})."
             if gain.total[1]
@@ -117,10 +117,13 @@ def _back(told: Economics) -> list[str]:
     back, currency = told.payback, told.currency
     if back is None:
         return []
-    so_far = f"{amount(back.so_far, currency)} of {amount(back.cost, currency)} had come in by {back.until}"
     limits = f" (95 %: {between(back.interval, currency)})" if back.interval else ""
+    so_far = (
+        f"By {back.until} the margin beyond the holdout came to {amount(back.so_far, currency)}{limits}, "
+        f"and the costs to {amount(back.cost, currency)}."
+    )
     if back.on is None:
-        words = f"Not paid back by {back.until}: {so_far.rpartition(' had come in')[0]} had come in{limits}."
+        words = f"Not paid back by {back.until}. {so_far}"
         if back.at_this_pace is not None:
             on, earliest, latest = back.at_this_pace
             words += f" At this pace it would be on {on} ({earliest} to {latest or 'never'})."
@@ -130,9 +133,9 @@ def _back(told: Economics) -> list[str]:
         words += f", and by the lower limit of the interval on {back.surely_on}"
     else:
         words += "; by the lower limit of the interval not yet"
-    words += f". {so_far[0].upper()}{so_far[1:]}{limits}."
+    words += f". {so_far}"
     if back.slipped:
-        words += " That is below the cost again: what came early was taken back later."
+        words += " That is less again: what came early was taken back later."
     return [words]
 
 
