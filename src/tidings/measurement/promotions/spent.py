@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.money import from_minor
 from tidings.definitions.workspace import Definitions
+from tidings.delivery.offers import EXHAUSTED
 from tidings.measurement.arms import ReportedRun
 from tidings.measurement.metrics import TREATED
 from tidings.store.tables import sending
@@ -83,15 +84,16 @@ def spent(
     named and not added.
     """
     handed = sa.or_(*(_messages.c.state == state for state in _HANDED_OVER))
+    empty = sa.func.sum(sa.case((_messages.c.refusal_code == EXHAUSTED, 1), else_=0))
     rows = connection.execute(
-        sa.select(_messages.c.channel, _messages.c.variant, sa.func.count())
-        .where(_messages.c.run_id == run.id, handed)
+        sa.select(_messages.c.channel, _messages.c.variant, sa.func.count(), empty)
+        .where(_messages.c.run_id == run.id, sa.or_(handed, _messages.c.refusal_code == EXHAUSTED))
         .group_by(_messages.c.channel, _messages.c.variant)
     ).all()
     told = _told(connection, run.id)
     units = _units(connection, run.plan_id)
     by_arm: dict[str, float] = {}
-    others, notes, count = set[str](), list[str](), 0
+    others, notes, count, missed = set[str](), list[str](), 0, 0
     fixed = []
     for name, money in campaign.costs:
         currency = currency or money.currency
@@ -99,7 +101,8 @@ def spent(
             fixed.append((name, money.minor))
         else:
             others.add(money.currency)
-    for channel, variant, messages in rows:
+    for channel, variant, all_of_them, without_code in rows:
+        messages, missed = all_of_them - without_code, missed + int(without_code)
         count += messages
         arm = variant or TREATED
         known, left = told.get((channel, variant), ()), messages
@@ -132,6 +135,11 @@ def spent(
     notes += [
         f"Costs in {other} are not added: everything else is in {currency}." for other in sorted(others)
     ]
+    if missed:
+        notes.append(
+            f"{missed:,} messages did not go out because no code was left or the offer was over ({EXHAUSTED}); who was to get "
+            "them counts as treated."
+        )
     whole = {arm: round(amount) for arm, amount in by_arm.items()}
     return Spent(
         count,

@@ -42,7 +42,7 @@ def verdict(profit: Amount) -> str:
         return "a profit is shown"
     if profit.interval[1] < 0:
         return "a loss is shown"
-    return "not distinguishable from neither profit nor loss"
+    return "neither a profit nor a loss is shown"
 
 
 def _money(told: Economics) -> list[str]:
@@ -54,7 +54,7 @@ def _money(told: Economics) -> list[str]:
     if gain is not None and gain.total is not None:
         what = "margin after discounts" if first.gain else "revenue"
         direction = "more" if gain.total[0] >= 0 else "less"
-        words = f"Over all {first.customers:,} of them, {amount(abs(gain.total[0]), currency)} {direction} {what} than without "
+        words = f"Over all {first.customers:,} customers written to, {amount(abs(gain.total[0]), currency)} {direction} {what} than without "
         words += (
             f"(95 %: {between(gain.total[1], currency)})."
             if gain.total[1]
@@ -89,11 +89,11 @@ def _even(told: Economics) -> list[str]:
     if even.needed is None:
         return [f"No break-even response can be said: {even.reason}."]
     words = (
-        f"Break-even: {even.needed:.2%} of those written to would have had to buy ({_orders(even.needed_orders)} beyond the "
-        f"holdout); {even.response:.2%} did"
+        f"Break-even: {even.needed:.2%} of those written to would have had to buy ({even.needed_orders or 0:,.0f} orders beyond "
+        f"the holdout); {even.response:.2%} did"
     )
     words += f" ({even.interval[0]:.2%} to {even.interval[1]:.2%}), " if even.interval else ", "
-    words += f"{_orders(even.additional_orders)} beyond the holdout. "
+    words += f"{even.additional_orders:,.0f} beyond the holdout. "
     if even.reason:
         words += f"{even.reason[0].upper()}{even.reason[1:]}. "
     if even.p_below is None or even.p_above is None:
@@ -117,23 +117,27 @@ def _back(told: Economics) -> list[str]:
     back, currency = told.payback, told.currency
     if back is None:
         return []
-    so_far = f"{amount(back.so_far, currency)} of {amount(back.cost, currency)} had come in by {back.until}"
     limits = f" (95 %: {between(back.interval, currency)})" if back.interval else ""
+    so_far = (
+        f"By {back.until} the margin beyond the holdout came to {amount(back.so_far, currency)}{limits}, "
+        f"and the costs to {amount(back.cost, currency)}."
+    )
     if back.on is None:
-        words = f"Not paid back by {back.until}: {so_far.rpartition(' had come in')[0]} had come in{limits}."
+        words = f"Not paid back by {back.until}. {so_far}"
         if back.at_this_pace is not None:
             on, earliest, latest = back.at_this_pace
             words += f" At this pace it would be on {on} ({earliest} to {latest or 'never'})."
         return [words]
+    if back.slipped:
+        return [
+            f"Its costs were reached on {back.on}, and that did not last, so it is not paid back. {so_far}"
+        ]
     words = f"Paid back on {back.on}"
     if back.surely_on is not None:
         words += f", and by the lower limit of the interval on {back.surely_on}"
     else:
-        words += "; by the lower limit of the interval not yet"
-    words += f". {so_far[0].upper()}{so_far[1:]}{limits}."
-    if back.slipped:
-        words += " That is below the cost again: what came early was taken back later."
-    return [words]
+        words += " by the estimate; by the lower limit of the interval not yet, so that may be chance"
+    return [f"{words}. {so_far}"]
 
 
 def _pulled(told: Economics) -> list[str]:
