@@ -27,10 +27,12 @@ if TYPE_CHECKING:
         "tidings report spring_winback",
         "tidings report spring_winback --as-of 2027-03-20",
         "tidings report spring_winback --html --pdf",
+        "tidings report --all --pdf",
         "tidings report spring_winback --json",
     )
 )
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="The page of the whole company: --html or --pdf.")
 @json_option
 @click.option("--run", "run_id", type=int, metavar="ID", help="An earlier run; without it the latest.")
 @click.option(
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 @paper_options
 @environment_option
 def command(
-    name: str,
+    name: str | None,
+    everything: bool,
     as_json: bool,
     run_id: int | None,
     as_of: str | None,
@@ -54,10 +57,18 @@ def command(
     from zoneinfo import ZoneInfo
 
     from tidings.cli.report_economics import read_codes
+    from tidings.cli.report_papers import company_files, only_one
     from tidings.cli.session import open_session
     from tidings.measurement.report import make_report
 
+    only_one(
+        name, everything=everything, paper=as_html or as_pdf, of_run=run_id is not None or as_of is not None
+    )
     with open_session(environment, need_vocabulary=False) as session:
+        if name is None:
+            written = company_files(session, as_html=as_html, as_pdf=as_pdf, out=out)
+            _say_written(written, as_json=as_json)
+            return 0
         definitions = session.settings.definitions
         zone = ZoneInfo(definitions.workspace.zone)
         at = session.clock.now() if as_of is None else _instant(as_of, zone)

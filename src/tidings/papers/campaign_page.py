@@ -12,6 +12,7 @@ from tidings.papers.charts.figures import ArmFunnel
 from tidings.papers.charts.funnel import funnel
 from tidings.papers.charts.ink import NONE
 from tidings.papers.charts.intervals import intervals
+from tidings.papers.economics_section import economics_section
 from tidings.papers.effect_figures import key_figures, panels
 from tidings.papers.paper import Block, Grid, KeyFigures, Paper, Picture, Points, Section, Words
 
@@ -64,6 +65,8 @@ def campaign_page(report: Report, definitions: Definitions, more: Sequence[Secti
         sections += [_effects(report), _asked(report, definitions)]
         if report.run.kind != "experiment":
             sections.append(_funnel(report))
+        if not report.maturity.silent:
+            sections.append(economics_section(report.economics))
         sections += [*more, _refused(report), _measured(report)]
     return Paper(
         title=report.title,
@@ -184,5 +187,6 @@ def _measured(report: Report) -> Section:
         drawn = f"The arms do not have the sizes that were drawn (p = {p_value(ratio.p)} against {against})."
     else:
         drawn = f"The arms have the sizes that were drawn (p = {p_value(ratio.p)} against {against})."
-    points = (drawn, *report.maturity.sentences(report.zone), *report.notes)
+    blurred = report.contamination.sentences() if report.contamination else []
+    points = (drawn, *report.maturity.sentences(report.zone), *report.notes, *blurred)
     return Section("How this was measured", (Points(points), *(Words(words, "dim") for words in _HOW)))

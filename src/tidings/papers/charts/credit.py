@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import copysign
 
 from tidings.papers.charts.figures import CreditLine, Figures
 from tidings.papers.charts.ink import BLUE, DIM, GRID, INK, WIDTH, width_of, wrapped
@@ -65,10 +66,10 @@ def _legend(drawing: Drawing, figures: Figures, model: str) -> None:
 def _scale(lines: Sequence[CreditLine]) -> Scale:
     """Return the axis; credit and estimates always fit, an interval far beyond them runs off the edge."""
     firm = [value for line in lines for value in (line.credited, line.effect) if value is not None]
-    reach = 1.25 * max(abs(value) for value in firm)
+    most = max(abs(value) for value in firm)
     ends = [value for line in lines for value in (line.low, line.high) if value is not None]
-    if reach > 0:
-        ends = [min(max(value, -reach), reach) for value in ends]
+    if most > 0:
+        ends = [value if abs(value) <= 2.5 * most else copysign(1.25 * most, value) for value in ends]
     return about_zero([*firm, *ends], _LEFT, _RIGHT)
 
 

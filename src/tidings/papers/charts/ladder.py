@@ -52,17 +52,17 @@ def ladder(
 
 
 def _height(step: Step) -> float:
-    lines = (
-        max(len([count for _, count in side if count]) for side in (step.came, step.went))
-        if step.came or step.went
-        else 0
-    )
-    return _ROW + 13 * max(0, lines - 3)
+    """Return the height of a row: what happened is named in as many lines as it needs."""
+    lines = max(len(_named(step.came)), len(_named(step.went)))
+    return _ROW + 13 * max(0, lines - 2)
+
+
+def _named(parts: Sequence[tuple[str, int]]) -> list[str]:
+    return _joined([f"{words} {count:,}" for words, count in parts if count], _FLOW + 20)
 
 
 def _row(drawing: Drawing, step: Step, stock: int, moved: int) -> None:
-    height = _height(step)
-    middle = drawing.y + height / 2
+    middle = drawing.y + _ROW / 2
     words = wrapped(step.label, _LABEL, 12.5, 3)
     drawing.lines(0, middle - 8.1 * len(words) + 12, step.label, _LABEL)
     _standing(drawing, _START, middle, step.start, stock, SAND)
@@ -103,7 +103,7 @@ def _moving(
         x += -wide if left else wide
     sign = "\u2212" if left else "+"
     drawing.text(x - 6 if left else x + 6, y + 12, f"{sign}{total:,}", size=12, anchor="end" if left else "start")  # fmt: skip
-    lines = _joined([f"{words} {count:,}" for words, count in parts if count], _FLOW + 20)
+    lines = _named(parts)
     for place, line in enumerate(lines):
         at = _MIDDLE - 8 if left else _MIDDLE + 8
         drawing.text(at, middle + 11 + place * 13, line, size=10.5, fill=DIM, anchor="end" if left else "start")  # fmt: skip
