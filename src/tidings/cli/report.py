@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("name", required=False)
-@click.option("--all", "everything", is_flag=True, help="The page of the whole company: --html or --pdf.")
+@click.option(
+    "--all", "everything", is_flag=True, help="The page of the whole company: --html, --pdf or --mail."
+)
 @json_option
 @click.option("--run", "run_id", type=int, metavar="ID", help="An earlier run; without it the latest.")
 @click.option(
@@ -51,36 +53,39 @@ def command(
     as_html: bool,
     as_pdf: bool,
     out: Path | None,
+    by_mail: bool,
+    recipients: tuple[str, ...],
+    dry_run: bool,
     environment: str | None,
 ) -> int:
     """Say what a campaign caused: sample ratio, effects with intervals, funnel, refusals, plain words."""
     from zoneinfo import ZoneInfo
 
     from tidings.cli.report_economics import read_codes
-    from tidings.cli.report_papers import company_files, only_one
+    from tidings.cli.report_papers import check_mail, company_paper, mail_now, only_one, say
     from tidings.cli.session import open_session
     from tidings.measurement.report import make_report
 
-    only_one(
-        name, everything=everything, paper=as_html or as_pdf, of_run=run_id is not None or as_of is not None
-    )
+    on_paper = as_html or as_pdf or by_mail
+    only_one(name, everything=everything, paper=on_paper, of_run=run_id is not None or as_of is not None)
+    check_mail(by_mail=by_mail, recipients=recipients, dry_run=dry_run)
     with open_session(environment, need_vocabulary=False) as session:
-        if name is None:
-            written = company_files(session, as_html=as_html, as_pdf=as_pdf, out=out)
-            _say_written(written, as_json=as_json)
-            return 0
-        definitions = session.settings.definitions
-        zone = ZoneInfo(definitions.workspace.zone)
-        at = session.clock.now() if as_of is None else _instant(as_of, zone)
-        read_codes(session)
-        report = make_report(session.store, definitions, name, as_of=at, run_id=run_id)
-    if as_html or as_pdf:
-        from tidings.papers.campaign_page import campaign_page
+        if name is not None:
+            definitions = session.settings.definitions
+            zone = ZoneInfo(definitions.workspace.zone)
+            at = session.clock.now() if as_of is None else _instant(as_of, zone)
+            read_codes(session)
+            report = make_report(session.store, definitions, name, as_of=at, run_id=run_id)
+        if on_paper:
+            if name is None:
+                page, stem = company_paper(session)
+            else:
+                from tidings.papers.campaign_page import campaign_page
 
-        page = campaign_page(report, definitions)
-        written = write_papers(page, f"report-{name}", as_html=as_html, as_pdf=as_pdf, out=out)
-        _say_written(written, as_json=as_json)
-        return 0
+                page, stem = campaign_page(report, definitions), f"report-{name}"
+            written = write_papers(page, stem, as_html=as_html, as_pdf=as_pdf, out=out)
+            mailed = mail_now(session, page, recipients, dry_run=dry_run) if by_mail else []
+            return say(written, mailed, as_json=as_json)
     if as_json:
         click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
@@ -91,14 +96,6 @@ def command(
             console = Console(highlight=False, markup=False, width=100)
         show(report, console)
     return 0
-
-
-def _say_written(written: list[Path], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"files": [str(path) for path in written]}, ensure_ascii=False, indent=2))
-    else:
-        for path in written:
-            click.echo(f"wrote {path}")
 
 
 def _instant(text: str, zone: ZoneInfo) -> datetime:

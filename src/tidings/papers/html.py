@@ -54,10 +54,11 @@ def html(paper: Paper) -> str:
 
 def _section(section: Section) -> str:
     head = f"<h2>{escaped(section.title)}</h2>\n" if section.title else ""
-    return "<section>\n" + head + "\n".join(_block(block) for block in section.blocks) + "\n</section>"
+    return "<section>\n" + head + "\n".join(block_html(block) for block in section.blocks) + "\n</section>"
 
 
-def _block(block: Block) -> str:
+def block_html(block: Block) -> str:
+    """Return one block as HTML."""
     match block:
         case Words(text, tone):
             kind = "" if tone == "plain" else f' class="{tone}"'

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
 
+from tidings.definitions.kinds.timing import Rhythm
 from tidings.definitions.values import Duration, Share, Unit
 
 _DAYS = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 30, Unit.YEAR: 365}
@@ -25,6 +26,17 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class Papers:
+    """The page of the whole company by mail: how often on the workspace clock, and to whom.
+
+    `to` are addresses of our own people; empty stands for all who own a goal, a campaign or a flow.
+    """
+
+    every: Rhythm
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """config/workspace.yaml: who we are, our clock, our salt, our environments."""
 
@@ -40,6 +52,7 @@ class Workspace:
     postal_address: str = ""
     dialect: int = 1
     environments: tuple[Environment, ...] = ()
+    papers: Papers | None = None
 
 
 @dataclass(frozen=True, slots=True)
