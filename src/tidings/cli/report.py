@@ -84,7 +84,7 @@ def command(
 
                 page, stem = campaign_page(report, definitions), f"report-{name}"
             written = write_papers(page, stem, as_html=as_html, as_pdf=as_pdf, out=out)
-            mailed = mail_now(session, page, recipients, dry_run=dry_run) if by_mail else []
+            mailed = mail_now(session, page, name, recipients, dry_run=dry_run) if by_mail else []
             return say(written, mailed, as_json=as_json)
     if as_json:
         click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2, allow_nan=False))

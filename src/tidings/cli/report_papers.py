@@ -104,18 +104,18 @@ def company_paper(session: Session) -> tuple[Paper, str]:
 
 
 def mail_now(
-    session: Session, paper: Paper, recipients: tuple[str, ...], *, dry_run: bool
+    session: Session, paper: Paper, name: str | None, recipients: tuple[str, ...], *, dry_run: bool
 ) -> list[tuple[str, str]]:
-    """Mail a paper now; return each reader with what became of it. Raises UsageError where nobody is to read it."""
+    """Mail a paper now, to the owner of the campaign `name` or (None) to all owners; return each reader with what became of it. Raises UsageError where nobody is to read it."""
     from zoneinfo import ZoneInfo
 
     from tidings.clock import local_day, to_micros
     from tidings.delivery.reference import Referrer
     from tidings.errors import UsageError
-    from tidings.flows.paper_mails import email_channel, hand_over, made_letter, readers
+    from tidings.flows.paper_mails import email_channel, hand_over, made_letter, owner_of, readers
 
     definitions = session.settings.definitions
-    to = recipients or readers(definitions)
+    to = recipients or (readers(definitions) if name is None else owner_of(definitions, name))
     if not to:
         raise UsageError(
             "nobody is named who reads the page",

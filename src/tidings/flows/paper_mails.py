@@ -55,6 +55,12 @@ class Due:
     at: datetime
 
 
+def owner_of(definitions: Definitions, name: str) -> tuple[str, ...]:
+    """Return the address of whoever owns a campaign or a flow; nothing where nobody is named."""
+    one = definitions.campaigns.get(name) or definitions.flows.get(name)
+    return _addresses(definitions, [one.owner] if one is not None else [])
+
+
 def readers(definitions: Definitions) -> tuple[str, ...]:
     """Return who reads the page: those written, else all who own a goal, a campaign or a flow, each once."""
     papers = definitions.workspace.papers
@@ -63,6 +69,11 @@ def readers(definitions: Definitions) -> tuple[str, ...]:
     owners = [one.owner for one in definitions.goals.goals] if definitions.goals else []
     owners += [one.owner for one in definitions.campaigns.values()]
     owners += [one.owner for one in definitions.flows.values()]
+    return _addresses(definitions, owners)
+
+
+def _addresses(definitions: Definitions, owners: Sequence[str]) -> tuple[str, ...]:
+    """Return the addresses of owners, written as such or as a name of the staff, each once."""
     found = []
     for owner in owners:
         person = definitions.staff.get(owner)
