@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,15 +12,17 @@ import sqlalchemy as sa
 from tidings.campaigns.costing import MILLION
 from tidings.clock import from_micros, iso, to_micros
 from tidings.definitions.kinds.channel import Channel
-from tidings.measurement.attribution.answer import Answer, in_one_currency, major
+from tidings.measurement.attribution.answer import BOTH, Answer, both, in_one_currency, major
 from tidings.measurement.attribution.asking import Asked
 from tidings.measurement.beside.drawn import Drawn, find_drawn
 from tidings.measurement.beside.increments import Comparison, Orders
-from tidings.measurement.beside.randomised import Arms, channels_of_arms, one_channel
+from tidings.measurement.beside.randomised import Arms, Lot, channels_of_arms, one_channel
 from tidings.measurement.beside.rows import NO_COST, Row
 from tidings.measurement.beside.spending import ADS, Spending, Spent, find_spending
 from tidings.measurement.beside.words import row_sentences, table_words
 from tidings.measurement.conversions import conversion_versions
+from tidings.statistics.means import Difference
+from tidings.statistics.summed import times
 from tidings.store.database import Store
 from tidings.store.tables import answers
 
@@ -128,6 +130,7 @@ class _Table:
         self._given, self._priced = answer.models.get(self.model), bool(answer.currency)
         self._asked, self._drawn, self._spending, self._orders = asked, drawn, spending, orders
         self._touches, self._by = touches, answer.by
+        self._on_both: dict[str, float] | None = None
         self._names = {
             name for name, credit in (self._given.conversions if self._given else {}).items() if credit
         }
@@ -156,12 +159,31 @@ class _Table:
         return self._row(name, comparisons, reason, part, len(runs))
 
     def _channel(self, name: str, arms: Arms) -> Row:
-        comparisons, outside = one_channel(name, arms, self._drawn)
+        lot = one_channel(name, arms, self._drawn)
         runs = {run for (_, run, _), found in arms.items() if name in found}
+        outside = sum(lot.outside.values())
         part = ""
-        if comparisons and outside:
+        if lot.comparisons and outside:
             part = f"{outside:,} of its messages are of runs that had nobody held out, or other channels too"
-        return self._row(name, comparisons, "" if comparisons else NOT_RANDOMISED, part, len(runs))
+        reason = "" if lot.comparisons else NOT_RANDOMISED
+        row = self._row(name, list(lot.comparisons), reason, part, len(runs))
+        return replace(row, calibrated=self._calibrated(name, row, lot)) if part else row
+
+    def _calibrated(self, name: str, row: Row, lot: Lot) -> Difference | None:
+        """Return the credit of a channel scaled to what the campaigns caused that were drawn by lot on it, all of them.
+
+        None where their credit is nothing, or the increment has no limits. That the rest works alike is assumed.
+        """
+        if not lot.whole or self._given is None:
+            return None
+        if self._on_both is None:
+            self._on_both = self._asked.answer(BOTH, (self.model,)).models[self.model].conversions
+        campaigns = {one.drawn.campaign for one in lot.whole}
+        credit = sum(self._on_both.get(both(name, campaign), 0.0) for campaign in campaigns)
+        if credit <= 0:
+            return None
+        found = times(self._orders.increment(lot.whole).conversions, row.credited / credit)
+        return found if found.interval is not None else None
 
     def _row(self, name: str, comparisons: list[Comparison], reason: str, part: str, runs: int) -> Row:
         credit = self._given.conversions.get(name, 0.0) if self._given else 0.0

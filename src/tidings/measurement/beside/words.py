@@ -18,6 +18,13 @@ def row_sentences(rows: Sequence[Row], by: str) -> list[str]:
             why[row.reason].append(row.name)
         elif row.part:
             said.append(f"{row.name}: {row.part}, so its effect is not set against its credit or its cost.")
+            scaled = row.calibrated
+            if scaled is not None and scaled.interval is not None:
+                low, high = scaled.interval
+                said.append(
+                    f"{row.name}: scaled to what the campaigns caused that were drawn by lot, its credit of {_many(row.credited)} is "
+                    f"{_many(scaled.estimate)} ({_many(low)} to {_many(high)}), if the rest works as they do."
+                )
     what = "effect of" if by == "campaign" else "effect by"
     said += [f"No {what} {', '.join(names)}: {reason}." for reason, names in sorted(why.items())]
     return said
