@@ -110,7 +110,10 @@ def make_beside(store: Store, asked: Asked, answer: Answer, *, now: datetime) ->
         as_of,
         tuple(rows),
         _unmatched(spending, answer.by),
-        (*spending.words, *_words(rows, spending, definitions.channels, answer.by)),
+        (
+            *spending.words,
+            *_words(rows, spending, definitions.channels, answer.by, over=as_of == period.closes),
+        ),
     )
 
 
@@ -239,12 +242,14 @@ def _unmatched(spending: Spending, by: str) -> dict[str, int]:
     return {name: round(amount / MILLION) for name, amount in sorted(found.items(), key=lambda it: -it[1])}
 
 
-def _words(rows: Sequence[Row], spending: Spending, channels: Mapping[str, Channel], by: str) -> list[str]:
+def _words(
+    rows: Sequence[Row], spending: Spending, channels: Mapping[str, Channel], by: str, *, over: bool
+) -> list[str]:
     unpriced: dict[str, tuple[int, list[str]]] = {}
     for (_, kind), messages in spending.unpriced.items():
         files = [one.path for one in channels.values() if one.kind == kind and one.cost is None]
         unpriced[kind] = (unpriced.get(kind, (0, []))[0] + messages, files)
-    said = row_sentences(rows, by) + table_words(rows, unpriced)
+    said = row_sentences(rows, by) + table_words(rows, unpriced, over=over)
     ads = [row.name for row in rows if row.increment and any(one.what == ADS for one in row.spent or ())]
     if ads and by == "campaign":
         said.append(

@@ -69,8 +69,11 @@ def _money(row: Row) -> str:
     return told if low > 1 else f"{told}, which is not distinguishable from a loss"
 
 
-def table_words(rows: Sequence[Row], unpriced: dict[str, tuple[int, list[str]]]) -> list[str]:
-    """Return what has to be said of the whole table; `unpriced` are messages and the files to name by kind of channel."""
+def table_words(rows: Sequence[Row], unpriced: dict[str, tuple[int, list[str]]], *, over: bool) -> list[str]:
+    """Return what has to be said of the whole table.
+
+    `unpriced` are messages and the files to name by kind of channel; `over` tells whether the period is.
+    """
     said = []
     for kind, (messages, files) in sorted(unpriced.items()):
         where = f" (`cost:` in {' or '.join(sorted(files))})" if files else ""
@@ -88,7 +91,9 @@ def table_words(rows: Sequence[Row], unpriced: dict[str, tuple[int, list[str]]])
         said.append(f"Credit without cost: {', '.join(free)}. No cost is known of it in this time.")
     if any(row.open for row in rows):
         said.append(
-            "Some windows are not over: credit, effect and cost are those of this time alone, and will grow."
+            "Some windows reach beyond this time: what came later is counted neither as credit nor as effect."
+            if over
+            else "Some windows are not over: credit, effect and cost are those of this time alone, and will grow."
         )
     return said
 
