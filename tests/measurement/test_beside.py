@@ -127,6 +127,10 @@ def test_windows_that_are_not_over_are_said_and_nothing_is_extrapolated(store: S
     assert row.open
     assert any("windows are not over" in one for one in world.beside(now=ANCHOR + 5 * DAY).words)
     assert not world.row(now=NOW).open
+    # Asked of a time that is over, the window that goes beyond it is cut, and said.
+    week = Period(PERIOD.opens, to_micros(ANCHOR + 5 * DAY))
+    assert world.row(period=week).increment == row.increment
+    assert any("reach beyond this time" in one for one in world.beside(period=week).words)
 
 
 def test_an_order_in_the_windows_of_two_runs_counts_once_for_the_later(store: Store) -> None:

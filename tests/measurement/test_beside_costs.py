@@ -228,6 +228,27 @@ def test_a_run_with_two_channels_says_nothing_about_either_unless_its_variants_d
     assert rows["sms"].over_claiming.value is None
 
 
+def test_credit_of_a_channel_is_scaled_to_what_its_drawn_campaigns_caused(store: Store) -> None:
+    world = World(store, shop(campaign(), campaign("blast", held=0)), seed=4)
+    one = world.add(Planted(treated=800, held=200, base=0.2, lift=0.3))
+    whole = world.row("email", "channel")
+    assert whole.increment is not None
+    assert whole.as_json()["calibrated"]["estimate"] == pytest.approx(whole.increment.conversions.estimate)
+    # The same again, of whom nobody was held out: half of the channel is known.
+    other = world.add(Planted("blast", treated=800, held=0, base=0.2, lift=0.3, first=2_000))
+    row = world.row("email", "channel")
+    assert row.part.startswith("800 of its messages")
+    assert row.over_claiming.value is None
+    assert row.calibrated is not None
+    assert row.calibrated.interval is not None
+    mine, theirs = (len(run.bought["treated"]) for run in (one, other))
+    assert row.credited == mine + theirs
+    share = (mine + theirs) / mine
+    assert row.calibrated.estimate == pytest.approx(whole.increment.conversions.estimate * share)
+    assert row.calibrated.interval[0] < 0.3 * 1_600 < row.calibrated.interval[1]
+    assert any("if the rest works as they do" in words for words in world.beside("channel").words)
+
+
 def test_costs_of_no_channel_are_a_line_of_their_own(store: Store) -> None:
     world = World(store, shop(campaign(costs=(("photographs", Money(5_000, "EUR")),))))
     world.add(Planted(treated=8, held=2))

@@ -91,8 +91,12 @@ def test_adding_the_variances_of_runs_with_the_same_people_would_not_cover() -> 
 
 
 def test_an_arm_of_one_and_equal_values_are_said_and_no_number() -> None:
-    with pytest.raises(ValueError, match="fewer than two"):
-        summed_effect([Contrast(0, 1)], np.array([0, 0, 1]), np.arange(3), np.ones(3))
+    few = summed_effect([Contrast(0, 1)], np.array([0, 0, 1]), np.arange(3), np.ones(3))
+    assert few.interval is None
+    assert "fewer than two" in few.reason
+    # Three customers of one account are one that was drawn.
+    one = summed_effect([Contrast(0, 1)], np.repeat([0, 1], 3), np.array([7, 7, 7, 1, 2, 3]), np.ones(6))
+    assert "fewer than two" in one.reason
     same = summed_effect([Contrast(0, 1)], np.array([0, 0, 1, 1]), np.arange(4), np.ones(4))
     assert same.interval is None
     assert same.estimate == 0

@@ -30,7 +30,7 @@ _touches, _redemptions = answers.touches, money.redemptions
 _WITHIN = Duration(30, Unit.DAY)
 # What a provider took, or may have.
 _HANDED_OVER = ("accepted", "delivered", "bounced", "complained", "unconfirmed", "in_doubt")
-CODE, AD, RUN = "code", "ad", "run"
+CODE, AD, RUN = _WAYS = ("code", "ad", "run")
 _ACCOUNTS = "accounts were drawn, and messages are counted by customer"
 
 
@@ -212,12 +212,15 @@ def _ways(
             _messages.c.state.in_(_HANDED_OVER),
         ),
     ).subquery("found")
-    counted = sa.func.count(sa.distinct(found.c.customer_id))
-    ways = {
-        what: int(count)
-        for what, count in connection.execute(sa.select(found.c.what, counted).group_by(found.c.what))
-    }
-    return ways | {"": int(connection.scalar(sa.select(counted)) or 0)}
+    each = (
+        sa.select(*(sa.func.max(sa.case((found.c.what == what, 1), else_=0)).label(what) for what in _WAYS))
+        .group_by(found.c.customer_id)
+        .subquery("each")
+    )
+    row = connection.execute(
+        sa.select(sa.func.count().label("all"), *(sa.func.sum(each.c[what]).label(what) for what in _WAYS))
+    ).one()
+    return {"": int(row._mapping["all"])} | {what: int(row._mapping[what] or 0) for what in _WAYS}
 
 
 def _handed_over_at() -> sa.ColumnElement[int]:

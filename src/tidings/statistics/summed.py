@@ -12,6 +12,8 @@ from scipy.special import stdtr
 from tidings.statistics.credit import Floats, Integers
 from tidings.statistics.means import Difference, critical
 
+_TOO_FEW = "an arm has fewer than two that were drawn, so chance cannot be judged"
+
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
@@ -43,8 +45,8 @@ def summed_effect(
     One row for each enrolment: its group, what was drawn (a customer, or an account), and its value. Whoever was drawn
     in several of them is one witness and not several: what their rows add to the estimate is summed before it is squared
     (Liang and Zeger 1986, Biometrika 73, 13-22). Degrees of freedom are Satterthwaite's. For one contrast of
-    customers it is `welch` times the customers treated. Groups of no contrast are left out. ValueError where a group of
-    a contrast has fewer than two units.
+    customers it is `welch` times the customers treated. Groups of no contrast are left out. Where a group of a contrast
+    has fewer than two units there is no interval, with the reason.
     """
     places = max([max(one.treated, one.control) for one in contrasts]) + 1
     kept = np.isin(group, [place for one in contrasts for place in (one.treated, one.control)])
@@ -59,7 +61,7 @@ def summed_effect(
     weight = np.zeros(places)
     for one in contrasts:
         if min(units[one.treated], units[one.control]) < 2:
-            raise ValueError("an arm with fewer than two has no spread")
+            return Difference(0.0, None, None, 0.0, None, _TOO_FEW)
         used[[one.treated, one.control]] = True
         weight[one.treated] += 1.0
         weight[one.control] -= sizes[one.treated] / sizes[one.control]

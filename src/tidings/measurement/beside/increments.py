@@ -221,10 +221,14 @@ def _groups(
 
 def _grouped(run: Integers, arm: Integers, group_of: Mapping[tuple[int, int], int]) -> Integers:
     """Return the group of each row, -1 for those of none."""
-    group = np.full(run.size, -1, dtype=np.int64)
-    for (one, code), place in group_of.items():
-        group[(run == one) & (arm == code)] = place
-    return group
+    known = sorted(group_of)
+    width = max(arm for _, arm in known) + 1
+    keys = np.array([number * width + code for number, code in known], dtype=np.int64)
+    places = np.array([group_of[one] for one in known], dtype=np.int64)
+    wanted = run * width + arm
+    found = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+    # An arm beyond the last code would be taken for the first of the next run.
+    return np.where((keys[found] == wanted) & (arm < width), places[found], -1)
 
 
 def _difference(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -48,11 +49,24 @@ def channels_of_arms(connection: sa.Connection, definitions: Definitions, drawn:
     return dict(found)
 
 
-def one_channel(name: str, arms: Arms, drawn: Mapping[str, Drawn]) -> tuple[list[Comparison], int]:
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """What a channel was drawn by lot in: comparisons by campaign, and its messages outside them by campaign."""
+
+    comparisons: tuple[Comparison, ...]
+    outside: dict[str, int]
+
+    @property
+    def whole(self) -> list[Comparison]:
+        """Return the comparisons of campaigns all of whose messages by the channel are in one."""
+        return [one for one in self.comparisons if not self.outside.get(one.drawn.campaign)]
+
+
+def one_channel(name: str, arms: Arms, drawn: Mapping[str, Drawn]) -> Lot:
     """Return the comparisons that tell what a channel did, and how many of its messages went out in other arms."""
-    comparisons = []
-    outside = 0
-    for one in drawn.values():
+    comparisons: list[Comparison] = []
+    outside: dict[str, int] = {}
+    for campaign, one in drawn.items():
         for run in one.runs:
             mine = {
                 variant: found
@@ -61,9 +75,11 @@ def one_channel(name: str, arms: Arms, drawn: Mapping[str, Drawn]) -> tuple[list
             }
             alone = [] if run.reason else [variant for variant, found in mine.items() if set(found) == {name}]
             alone = [variant for variant in alone if run.treated.get(variant, 0) > 1]
-            outside += sum(found[name] for variant, found in mine.items() if variant not in alone)
+            rest = sum(found[name] for variant, found in mine.items() if variant not in alone)
+            if rest:
+                outside[campaign] = outside.get(campaign, 0) + rest
             if alone and set(alone) == set(run.treated):
                 comparisons.append(Comparison(one, run.id))
             else:
                 comparisons += [Comparison(one, run.id, variant) for variant in sorted(alone)]
-    return comparisons, outside
+    return Lot(tuple(comparisons), outside)

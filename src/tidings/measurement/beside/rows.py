@@ -40,8 +40,9 @@ class Row:
     spent: tuple[Spent, ...] | None
     cost_reason: str
     touches: int
-    # Credit scaled to what the measured part of it caused, where there is such a part and it is not the whole.
-    calibrated: tuple[float, tuple[float, float]] | None = None
+    # Credit of a channel scaled to what those campaigns on it caused that were drawn by lot; the effect itself where that
+    # is of the whole.
+    calibrated: Difference | None = None
 
     @property
     def cost(self) -> int | None:
@@ -106,6 +107,7 @@ class Row:
             parts[one.what] = parts.get(one.what, 0) + one.amount
         per = self.cost_per_conversion
         of_increment = self.cost_per_increment
+        scaled = self.calibrated or (None if increment is None or self.part else increment.conversions)
         return {
             "name": self.name,
             "credited": {"conversions": self.credited, "value": major(self.value, self.currency)},
@@ -122,9 +124,7 @@ class Row:
             "runs": {"all": self.runs, "measured": self.measured},
             "part": self.part or None,
             "open": self.open,
-            "calibrated": None
-            if self.calibrated is None
-            else {"estimate": self.calibrated[0], "interval": list(self.calibrated[1])},
+            "calibrated": None if scaled is None else estimate_json(scaled),
             "over_claiming": quotient_json(self.over_claiming),
             "cost": None
             if cost is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,15 +12,17 @@ import sqlalchemy as sa
 from tidings.campaigns.costing import MILLION
 from tidings.clock import from_micros, iso, to_micros
 from tidings.definitions.kinds.channel import Channel
-from tidings.measurement.attribution.answer import Answer, in_one_currency, major
+from tidings.measurement.attribution.answer import BOTH, Answer, both, in_one_currency, major
 from tidings.measurement.attribution.asking import Asked
 from tidings.measurement.beside.drawn import Drawn, find_drawn
 from tidings.measurement.beside.increments import Comparison, Orders
-from tidings.measurement.beside.randomised import Arms, channels_of_arms, one_channel
+from tidings.measurement.beside.randomised import Arms, Lot, channels_of_arms, one_channel
 from tidings.measurement.beside.rows import NO_COST, Row
 from tidings.measurement.beside.spending import ADS, Spending, Spent, find_spending
 from tidings.measurement.beside.words import row_sentences, table_words
 from tidings.measurement.conversions import conversion_versions
+from tidings.statistics.means import Difference
+from tidings.statistics.summed import times
 from tidings.store.database import Store
 from tidings.store.tables import answers
 
@@ -108,7 +110,10 @@ def make_beside(store: Store, asked: Asked, answer: Answer, *, now: datetime) ->
         as_of,
         tuple(rows),
         _unmatched(spending, answer.by),
-        (*spending.words, *_words(rows, spending, definitions.channels, answer.by)),
+        (
+            *spending.words,
+            *_words(rows, spending, definitions.channels, answer.by, over=as_of == period.closes),
+        ),
     )
 
 
@@ -128,6 +133,7 @@ class _Table:
         self._given, self._priced = answer.models.get(self.model), bool(answer.currency)
         self._asked, self._drawn, self._spending, self._orders = asked, drawn, spending, orders
         self._touches, self._by = touches, answer.by
+        self._on_both: dict[str, float] | None = None
         self._names = {
             name for name, credit in (self._given.conversions if self._given else {}).items() if credit
         }
@@ -156,12 +162,31 @@ class _Table:
         return self._row(name, comparisons, reason, part, len(runs))
 
     def _channel(self, name: str, arms: Arms) -> Row:
-        comparisons, outside = one_channel(name, arms, self._drawn)
+        lot = one_channel(name, arms, self._drawn)
         runs = {run for (_, run, _), found in arms.items() if name in found}
+        outside = sum(lot.outside.values())
         part = ""
-        if comparisons and outside:
+        if lot.comparisons and outside:
             part = f"{outside:,} of its messages are of runs that had nobody held out, or other channels too"
-        return self._row(name, comparisons, "" if comparisons else NOT_RANDOMISED, part, len(runs))
+        reason = "" if lot.comparisons else NOT_RANDOMISED
+        row = self._row(name, list(lot.comparisons), reason, part, len(runs))
+        return replace(row, calibrated=self._calibrated(name, row, lot)) if part else row
+
+    def _calibrated(self, name: str, row: Row, lot: Lot) -> Difference | None:
+        """Return the credit of a channel scaled to what the campaigns caused that were drawn by lot on it, all of them.
+
+        None where their credit is nothing, or the increment has no limits. That the rest works alike is assumed.
+        """
+        if not lot.whole or self._given is None:
+            return None
+        if self._on_both is None:
+            self._on_both = self._asked.answer(BOTH, (self.model,)).models[self.model].conversions
+        campaigns = {one.drawn.campaign for one in lot.whole}
+        credit = sum(self._on_both.get(both(name, campaign), 0.0) for campaign in campaigns)
+        if credit <= 0:
+            return None
+        found = times(self._orders.increment(lot.whole).conversions, row.credited / credit)
+        return found if found.interval is not None else None
 
     def _row(self, name: str, comparisons: list[Comparison], reason: str, part: str, runs: int) -> Row:
         credit = self._given.conversions.get(name, 0.0) if self._given else 0.0
@@ -217,12 +242,14 @@ def _unmatched(spending: Spending, by: str) -> dict[str, int]:
     return {name: round(amount / MILLION) for name, amount in sorted(found.items(), key=lambda it: -it[1])}
 
 
-def _words(rows: Sequence[Row], spending: Spending, channels: Mapping[str, Channel], by: str) -> list[str]:
+def _words(
+    rows: Sequence[Row], spending: Spending, channels: Mapping[str, Channel], by: str, *, over: bool
+) -> list[str]:
     unpriced: dict[str, tuple[int, list[str]]] = {}
     for (_, kind), messages in spending.unpriced.items():
         files = [one.path for one in channels.values() if one.kind == kind and one.cost is None]
         unpriced[kind] = (unpriced.get(kind, (0, []))[0] + messages, files)
-    said = row_sentences(rows, by) + table_words(rows, unpriced)
+    said = row_sentences(rows, by) + table_words(rows, unpriced, over=over)
     ads = [row.name for row in rows if row.increment and any(one.what == ADS for one in row.spent or ())]
     if ads and by == "campaign":
         said.append(

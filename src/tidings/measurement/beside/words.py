@@ -18,6 +18,13 @@ def row_sentences(rows: Sequence[Row], by: str) -> list[str]:
             why[row.reason].append(row.name)
         elif row.part:
             said.append(f"{row.name}: {row.part}, so its effect is not set against its credit or its cost.")
+            scaled = row.calibrated
+            if scaled is not None and scaled.interval is not None:
+                low, high = scaled.interval
+                said.append(
+                    f"{row.name}: scaled to what the campaigns caused that were drawn by lot, its credit of {_many(row.credited)} is "
+                    f"{_many(scaled.estimate)} ({_many(low)} to {_many(high)}), if the rest works as they do."
+                )
     what = "effect of" if by == "campaign" else "effect by"
     said += [f"No {what} {', '.join(names)}: {reason}." for reason, names in sorted(why.items())]
     return said
@@ -62,8 +69,11 @@ def _money(row: Row) -> str:
     return told if low > 1 else f"{told}, which is not distinguishable from a loss"
 
 
-def table_words(rows: Sequence[Row], unpriced: dict[str, tuple[int, list[str]]]) -> list[str]:
-    """Return what has to be said of the whole table; `unpriced` are messages and the files to name by kind of channel."""
+def table_words(rows: Sequence[Row], unpriced: dict[str, tuple[int, list[str]]], *, over: bool) -> list[str]:
+    """Return what has to be said of the whole table.
+
+    `unpriced` are messages and the files to name by kind of channel; `over` tells whether the period is.
+    """
     said = []
     for kind, (messages, files) in sorted(unpriced.items()):
         where = f" (`cost:` in {' or '.join(sorted(files))})" if files else ""
@@ -81,7 +91,9 @@ def table_words(rows: Sequence[Row], unpriced: dict[str, tuple[int, list[str]]])
         said.append(f"Credit without cost: {', '.join(free)}. No cost is known of it in this time.")
     if any(row.open for row in rows):
         said.append(
-            "Some windows are not over: credit, effect and cost are those of this time alone, and will grow."
+            "Some windows reach beyond this time: what came later is counted neither as credit nor as effect."
+            if over
+            else "Some windows are not over: credit, effect and cost are those of this time alone, and will grow."
         )
     return said
 
