@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attribute": ("tidings.cli.attribute", "Give credit for conversions, by one model or all."),
     "export": ("tidings.cli.export", "Write a result as CSV or XLSX for a spreadsheet."),
     "kpi": ("tidings.cli.kpi", "Show how customers moved: new, kept, upgraded, lost."),
+    "goals": ("tidings.cli.goals", "Show the goals: plan, actual, forecast, status."),
     "score": ("tidings.cli.score", "Learn who will do it again, score customers, say how sure."),
     "codes": ("tidings.cli.codes", "List pools of codes, fill one, or withdraw codes."),
     "costs": ("tidings.cli.costs", "Show what ads cost, by source, campaign and month."),

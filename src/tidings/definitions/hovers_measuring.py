@@ -75,4 +75,5 @@ TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("What would tell the answer, and so is not looked at.", "會洩漏答案、因此不看的資料。", "会泄漏答案、因此不看的数据。", "Что выдало бы ответ и поэтому не учитывается."),
     ("How old it may grow before it is learnt anew.", "多久之後要重新學習。", "多久之后要重新学习。", "Через какое время её учат заново."),
     ("Whether who stands here counts as a customer now: coming from a step that does not is new or reactivated, going to one is lost.", "站在這一階的人現在算不算顧客：從不算的一階上來是新增或喚回，落到那裡就是流失。", "站在这一级的人现在算不算客户：从不算的一级上来是新增或唤回，落到那里就是流失。", "Считается ли стоящий здесь клиентом сейчас: пришедший со ступени, где не считается, новый или вернувшийся, ушедший на такую потерян."),
+    ("The day on which it was last looked at together, kept up by its owner.", "上次一起檢視的日期，由負責人更新。", "上次一起检视的日期，由负责人更新。", "День, когда на цель в последний раз смотрели вместе; его обновляет ответственный."),
 )  # fmt: skip

@@ -78,7 +78,7 @@ class CompanyGoal:
     `kind` is money, customers or project. `target` is in major units of `currency` for money, else a plain number (shares
     0 … 1); `done` is the share done of a project, kept up by its owner. `weight` counts in the overall score; goals about
     customers come first when weights are equal. `plan` are values to be reached by days before the last, in order of time.
-    `priority` 1 is the highest of 3; `reviews` is weekly, monthly, quarterly or "".
+    `priority` 1 is the highest of 3; `reviews` is weekly, monthly, quarterly or "", `reviewed` the day of the last one.
     """
 
     id: str
@@ -96,6 +96,7 @@ class CompanyGoal:
     done: Share | None = None
     why: str = ""
     plan: tuple[tuple[date, Decimal], ...] = ()
+    reviewed: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

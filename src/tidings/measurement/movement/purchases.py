@@ -25,6 +25,8 @@ Integers = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 _events, _names = people.events, people.event_names
 _BATCH = 50_000
+# Ids of customers begin with 1.
+NOBODY = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,13 @@ def read_purchases(
     opens: int,
     closes: int,
     by_sales: bool = False,
+    into: str = "",
+    everybody: bool = False,
 ) -> Purchases:
     """Return the purchases and returns before `closes`; margins only of those in [opens, closes).
+
+    Amounts are in the one currency that there is, else in that of the workspace; with `into` always in that one. With `everybody`
+    those that name no customer are among them, under NOBODY.
 
     The JSON of an event, where margin and sales channel stand, is opened only where it is asked for.
     """
@@ -106,7 +113,7 @@ def read_purchases(
     returned = [ids[one.name] for one in trade.returned if one.name in ids]
     # Nearly all of them are wanted: read as they stand, not each by the index of names, which is ten times as slow.
     these = [(_events.c.name_id + 0).in_([*placed, *returned] or [-1]), _events.c.occurred_at + 0 < closes]
-    known = _events.c.customer_id.is_not(None)
+    known = sa.true() if everybody else _events.c.customer_id.is_not(None)
     currencies = _different(connection, sa.func.coalesce(_events.c.currency, ""), these)
     channels: tuple[str, ...] = ("",)
     sales: sa.ColumnElement[int] = sa.literal(0)
@@ -122,7 +129,7 @@ def read_purchases(
     if len(channels) > 1:
         code += 2 * len(currencies) * sales
     statement = sa.select(
-        _events.c.customer_id,
+        sa.func.coalesce(_events.c.customer_id, NOBODY),
         _events.c.occurred_at,
         # A shop writes a return as a positive or as a negative amount; taken off it is in both cases.
         sa.case(
@@ -133,7 +140,7 @@ def read_purchases(
     ).where(*these, known)
     rows, missing = _integers(connection, statement, 5 if trade.margin else 4)
     rows = _unpacked(rows[np.lexsort((rows[:, 1], rows[:, 0]))], len(currencies))
-    money, words = _one_currency(rows, currencies, rates, definitions.workspace.currency)
+    money, words = _one_currency(rows, currencies, rates, definitions.workspace.currency, into)
     if missing:
         words.append(f"{missing:,} of them have no amount and count as 0.")
     at = rows[:, 1]
@@ -237,32 +244,31 @@ def _integers(connection: sa.Connection, statement: sa.Select[Any], width: int) 
 
 
 def _one_currency(
-    rows: Integers, currencies: tuple[str, ...], rates: Rates, own: str
+    rows: Integers, currencies: tuple[str, ...], rates: Rates, own: str, into: str
 ) -> tuple[str, list[str]]:
     """Bring amounts and margins into one currency, in place; "" and a sentence where that cannot be done."""
     worth = (rows[:, 2] != 0) | (rows[:, 3] != 0)
-    used = [place for place in np.unique(rows[worth, 5]) if place]
+    places = [int(place) for place in np.unique(rows[worth, 5]) if place]
+    names = [currencies[place] for place in places]
+    money = into or (names[0] if len(names) == 1 else own)
     words = []
     unnamed = int((worth & (rows[:, 5] == 0)).sum())
-    names = [currencies[place] for place in used]
-    if len(names) <= 1:
-        money = names[0] if names else own
-        if unnamed:
-            words.append(f"{unnamed:,} amounts say no currency and are taken for {money}.")
-        return money, words
-    for place, name in zip(used, names, strict=True):
+    if unnamed:
+        words.append(f"{unnamed:,} amounts say no currency and are taken for {money}.")
+    foreign = [name for name in names if name != money]
+    for place, name in zip(places, names, strict=True):
         these = np.flatnonzero(worth & (rows[:, 5] == place))
         for column in (2, 3):
-            changed = rates.convert(rows[these, column], rows[these, 1], name, own)
+            changed = rates.convert(rows[these, column], rows[these, 1], name, money)
             if changed is None:
-                said = f"{', '.join(names[:-1])} and {names[-1]}"
-                missing = f"{RATES_FILE} has no rate from {name} to {own} for every day of them"
+                said = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+                missing = f"{RATES_FILE} has no rate from {name} to {money} for every day of them"
                 added = "they are not added up: what follows counts customers and orders"
                 return "", [f"Amounts are in {said}, and {missing}; {added}."]
             rows[these, column] = changed
-    if unnamed:
-        words.append(f"{unnamed:,} amounts say no currency and are taken for {own}.")
-    return own, [*words, f"Amounts in {', '.join(names)} are counted in {own} at the rates of {RATES_FILE}."]
+    if foreign:
+        words.append(f"Amounts in {', '.join(names)} are counted in {money} at the rates of {RATES_FILE}.")
+    return money, words
 
 
 def _of_nobody(
