@@ -177,7 +177,17 @@ def make_report(
         arrived = reached(connection, run.id, accounts=run.accounts) if begun and not experiment else None
         later = _later_entries(connection, run) if begun else 0
         earned = (
-            economics(connection, definitions, campaign, run=run, arms=arms, anchors=anchors, as_of=as_of)
+            economics(
+                connection,
+                definitions,
+                campaign,
+                run=run,
+                arms=arms,
+                anchors=anchors,
+                as_of=as_of,
+                funnel=rows,
+                refusals=refused,
+            )
             if begun
             else None
         )

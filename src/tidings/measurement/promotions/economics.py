@@ -16,9 +16,11 @@ from tidings.definitions.kinds.campaign import Campaign, Goal
 from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Event
 from tidings.definitions.money import exponent
 from tidings.definitions.workspace import Definitions
+from tidings.delivery.offers import EXHAUSTED
 from tidings.measurement.accounts import sizes_of
 from tidings.measurement.arms import ReportedRun
 from tidings.measurement.effects import Effect
+from tidings.measurement.funnel import FunnelRow, Refusal
 from tidings.measurement.metrics import Arm
 from tidings.measurement.promotions.anyway import anyway
 from tidings.measurement.promotions.break_even import break_even
@@ -51,6 +53,8 @@ def economics(
     arms: tuple[Arm, ...],
     anchors: Sequence[int],
     as_of: datetime,
+    funnel: Sequence[FunnelRow] = (),
+    refusals: Sequence[Refusal] = (),
 ) -> Economics | None:
     """Return what a run earned by `as_of`, or None for a test run elsewhere or one of a campaign without a file.
 
@@ -63,11 +67,22 @@ def economics(
     bought = [one for one in goals if one.did not in BUILT_IN_RESPONSES]
     goal = next((one for one in bought if _event(definitions, one).revenue), None) or next(iter(bought), None)
     if goal is None:
-        cost = spent(connection, definitions, campaign, run=run, currency=None)
+        cost = spent(connection, definitions, campaign, run=run, currency=None, funnel=funnel)
         lines = plan_lines(expectations(connection, run.id), _counted(arms, cost), cost.currency)
         note = "No goal of it is something that customers do, so nothing is known of what it earned."
         return Economics(None, None, None, (), cost, None, None, (), None, None, lines, (note, *cost.notes))
-    return _Told(connection, definitions, campaign, goal, run, arms, tuple(anchors), as_of).all()
+    return _Told(
+        connection,
+        definitions,
+        campaign,
+        goal,
+        run,
+        arms,
+        tuple(anchors),
+        as_of,
+        tuple(funnel),
+        tuple(refusals),
+    ).all()
 
 
 def _event(definitions: Definitions, goal: Goal) -> Event:
@@ -97,6 +112,8 @@ class _Told:
     arms: tuple[Arm, ...]
     anchors: tuple[int, ...]
     as_of: datetime
+    funnel: tuple[FunnelRow, ...]
+    refusals: tuple[Refusal, ...]
 
     def all(self) -> Economics:
         now, zone = to_micros(self.as_of), ZoneInfo(self.definitions.workspace.zone)
@@ -116,7 +133,14 @@ class _Told:
         crowd = Crowd(self.arms, sizes)
         currency = orders.currency if event.revenue else None
         worth = None if currency is None else MARGIN if event.margin else REVENUE
-        cost = spent(self.connection, self.definitions, self.campaign, run=self.run, currency=currency)
+        cost = spent(
+            self.connection,
+            self.definitions,
+            self.campaign,
+            run=self.run,
+            currency=currency,
+            funnel=self.funnel,
+        )
         offers = offers_of(self.definitions, self.campaign)
         codes = None
         if offers:
@@ -343,4 +367,9 @@ class _Told:
             found.append(f"The discount ({event.discount}) {taken}.")
         if currency and cost.currency not in (None, currency):
             found.append(f"Costs are in {cost.currency} and amounts in {currency}, so there is no profit.")
+        missed = sum(one.customers for one in self.refusals if one.code == EXHAUSTED)
+        if missed:
+            found.append(
+                f"{missed:,} got no message because no code was left or the offer was over ({EXHAUSTED}); they count as treated."
+            )
         return (*found, *cost.notes, *(codes.notes if codes else ()))

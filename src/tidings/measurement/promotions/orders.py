@@ -217,7 +217,10 @@ class _Ways:
                 of, sa.and_(of.c.unit == UNIT, of.c.arm == _enrolments.c.arm, of.c.variant.is_not_distinct_from(_enrolments.c.variant))
             )  # fmt: skip
             columns += [of.c.number, of.c.size]
-        return sa.select(*columns).select_from(source).where(*self._where())
+        # In the order of the unique key of an enrolment, so that SQLite goes by customer and not by the time of events: rows
+        # of one customer's events lie together in their index, and it takes half as long.
+        key = (_enrolments.c.run_id, _enrolments.c.customer_id, _enrolments.c.entry)
+        return sa.select(*columns).select_from(source).where(*self._where()).order_by(*key)
 
     def _where(self) -> list[sa.ColumnElement[bool]]:
         return [

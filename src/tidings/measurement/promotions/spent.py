@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.money import from_minor
 from tidings.definitions.workspace import Definitions
-from tidings.delivery.offers import EXHAUSTED
 from tidings.measurement.arms import ReportedRun
-from tidings.measurement.metrics import TREATED
+from tidings.measurement.funnel import FunnelRow
+from tidings.measurement.metrics import HOLDOUT, TREATED
 from tidings.store.tables import sending
 
 _messages, _receipts, _plans = sending.messages, sending.receipts, sending.plans
@@ -76,24 +76,19 @@ def spent(
     *,
     run: ReportedRun,
     currency: str | None,
+    funnel: Sequence[FunnelRow] = (),
 ) -> Spent:
     """Return what the run has cost so far.
 
     A message costs what its receipts say; else the price of its channel, for as many segments or pages as the plan
     estimated. Messages to staff and to dealers cost as much as others. Costs in another currency than `currency` are
-    named and not added.
+    named and not added. `funnel` counts the messages of a campaign that goes out by one channel already.
     """
-    handed = sa.or_(*(_messages.c.state == state for state in _HANDED_OVER))
-    empty = sa.func.sum(sa.case((_messages.c.refusal_code == EXHAUSTED, 1), else_=0))
-    rows = connection.execute(
-        sa.select(_messages.c.channel, _messages.c.variant, sa.func.count(), empty)
-        .where(_messages.c.run_id == run.id, sa.or_(handed, _messages.c.refusal_code == EXHAUSTED))
-        .group_by(_messages.c.channel, _messages.c.variant)
-    ).all()
+    rows = _handed_over(connection, campaign, run, funnel)
     told = _told(connection, run.id)
     units = _units(connection, run.plan_id)
     by_arm: dict[str, float] = {}
-    others, notes, count, missed = set[str](), list[str](), 0, 0
+    others, notes, count = set[str](), list[str](), 0
     fixed = []
     for name, money in campaign.costs:
         currency = currency or money.currency
@@ -101,8 +96,7 @@ def spent(
             fixed.append((name, money.minor))
         else:
             others.add(money.currency)
-    for channel, variant, all_of_them, without_code in rows:
-        messages, missed = all_of_them - without_code, missed + int(without_code)
+    for channel, variant, messages in rows:
         count += messages
         arm = variant or TREATED
         known, left = told.get((channel, variant), ()), messages
@@ -135,11 +129,6 @@ def spent(
     notes += [
         f"Costs in {other} are not added: everything else is in {currency}." for other in sorted(others)
     ]
-    if missed:
-        notes.append(
-            f"{missed:,} messages did not go out because no code was left or the offer was over ({EXHAUSTED}); who was to get "
-            "them counts as treated."
-        )
     whole = {arm: round(amount) for arm, amount in by_arm.items()}
     return Spent(
         count,
@@ -149,6 +138,23 @@ def spent(
         tuple(sorted(others)),
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _handed_over(
+    connection: sa.Connection, campaign: Campaign, run: ReportedRun, funnel: Sequence[FunnelRow]
+) -> list[tuple[str, str | None, int]]:
+    """Return how many messages were handed over, by channel and variant."""
+    if funnel and len(campaign.via) == 1 and not campaign.copies_to:
+        (channel,) = campaign.via
+        counted = [(row.arm, row.accepted + row.in_doubt) for row in funnel if row.arm != HOLDOUT]
+        return [(channel, None if arm == TREATED else arm, count) for arm, count in counted if count]
+    handed = sa.or_(*(_messages.c.state == state for state in _HANDED_OVER))
+    rows = connection.execute(
+        sa.select(_messages.c.channel, _messages.c.variant, sa.func.count())
+        .where(_messages.c.run_id == run.id, handed)
+        .group_by(_messages.c.channel, _messages.c.variant)
+    )
+    return [(channel, variant, int(count)) for channel, variant, count in rows]
 
 
 def _told(connection: sa.Connection, run_id: int) -> dict[tuple[str, str | None], list[tuple[int, int, str]]]:
