@@ -67,7 +67,7 @@ class Workspace:
         by: str = "channel",
         table: str = "credit",
     ) -> pd.DataFrame:
-        """Return the credit of every model by channel, campaign or sales channel, or the `lines` beside it.
+        """Return the credit of every model by channel, campaign or sales channel, the `lines` beside it, or the `effect`.
 
         Touches and conversions are those that are stored: `tidings attribute` and every night bring them up to date.
         """
@@ -78,6 +78,10 @@ class Workspace:
     ) -> pd.DataFrame:
         """Return how customers moved from a day through another: steps of the `ladder`, or each `movement`."""
         return self._frame(self._questions().kpi(first, last), table)
+
+    def goals(self, day: str | None = None) -> pd.DataFrame:
+        """Return the goals of the company with plan, actual, forecast and status, as of now or of the end of a day."""
+        return self._frame(self._questions().goals(day), "goals")
 
     def segment(self, name: str) -> pd.DataFrame:
         """Return the members of a segment as it is now, with the attributes that it asks about."""

@@ -24,7 +24,7 @@ _NAMED = ("report", "segment")
         "tidings export attribute --by campaign --from 2027-01-01 --out credit.csv",
     )
 )
-@click.argument("what", type=click.Choice(["report", "attribute", "kpi", "segment"]))
+@click.argument("what", type=click.Choice(["report", "attribute", "kpi", "goals", "segment"]))
 @click.argument("name", required=False)
 @click.option(
     "--out",
@@ -36,7 +36,9 @@ _NAMED = ("report", "segment")
 @click.option("--table", metavar="TABLE", help="Which table goes into a .csv; the first if not given.")
 @click.option("--run", "run_id", type=int, metavar="ID", help="An earlier run of a campaign.")
 @click.option("--from", "first_day", metavar="DAY", help="First day of credit or movement, 2027-01-01.")
-@click.option("--to", "last_day", metavar="DAY", help="Last day, through its end.")
+@click.option(
+    "--to", "last_day", metavar="DAY", help="Last day, through its end; of goals the day they are looked at."
+)
 @click.option(
     "--by",
     type=click.Choice(["channel", "campaign", "sales channel"]),
@@ -73,7 +75,7 @@ def command(
     as_json: bool,
     environment: str | None,
 ) -> int:
-    """Write a result as a spreadsheet: a report, credit, movement of customers, or the members of a segment.
+    """Write a result as a spreadsheet: a report, credit, movement of customers, goals, or a segment.
 
     No text in it is ever taken for a formula, and every number is one. A .xlsx says in a sheet of its own what each column holds.
     """
@@ -142,8 +144,11 @@ def _tables(
         return questions.kpi(first, last)
     from tidings.measurement import conversions, touches
 
+    # Credit, and what goals take from it, comes of these two tables.
     for part in (touches, conversions):
         part.refresh(session.store, session.settings.definitions, now=session.clock.now())
+    if what == "goals":
+        return questions.goals(last)
     return questions.attribute(first, last, by=by)
 
 

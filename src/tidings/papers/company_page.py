@@ -12,6 +12,7 @@ from tidings.clock import local_day
 from tidings.errors import TidingsError
 from tidings.papers.campaigns_section import campaigns_section
 from tidings.papers.credit_section import credit_section
+from tidings.papers.goals_section import goals_section
 from tidings.papers.movement_section import movement_blocks
 from tidings.papers.paper import Block, KeyFigure, KeyFigures, Paper, Section, Words
 
@@ -52,6 +53,7 @@ def company_page(of: Company) -> Paper:
     Touches and conversions are read as they are stored; `up_to_date` brings them there.
     """
     parts: tuple[tuple[str, _Part], ...] = (
+        ("Goals", goals_section),
         ("How customers moved", movement_blocks),
         ("Credit against effect", credit_section),
         ("What campaigns caused", campaigns_section),

@@ -38,12 +38,22 @@ class Questions:
     def attribute(
         self, first: str | None = None, last: str | None = None, *, by: str = "channel"
     ) -> tuple[Table, ...]:
-        """Return the credit that every model gives, from touches and conversions as they are stored."""
+        """Return the credit that every model gives, the lines beside it, and (but by sales channel) what was caused.
+
+        Touches and conversions are those that are stored.
+        """
         from tidings.measurement.attribution.asking import ask, period_of, the_answer
+        from tidings.measurement.beside.table import make_beside
+        from tidings.papers.tables.of_beside import beside_table
         from tidings.papers.tables.of_credit import credit_tables
 
         period = period_of(first, last, self.definitions, local_day(self.now, self.zone))
-        return credit_tables(the_answer(self.store, ask(self.store, self.definitions, period), by))
+        asked = ask(self.store, self.definitions, period)
+        answer = the_answer(self.store, asked, by)
+        tables = credit_tables(answer)
+        if by == "sales channel":
+            return tables
+        return (*tables, beside_table(make_beside(self.store, asked, answer, now=self.now)))
 
     def kpi(self, first: str | None = None, last: str | None = None) -> tuple[Table, ...]:
         """Return the steps of the ladder and how customers moved between them."""
@@ -53,6 +63,20 @@ class Questions:
 
         span = span_of(first, last, zone=self.zone, now=self.now)
         return movement_tables(ask(self.store, self.definitions, span, parts=("ladder",)))
+
+    def goals(self, day: str | None = None) -> tuple[Table, ...]:
+        """Return the goals of the company as of now, or of the end of a day. Raises UsageError for what is no such day."""
+        from datetime import date
+
+        from tidings.errors import UsageError
+        from tidings.measurement.scorecard.asking import make_scorecard
+        from tidings.papers.tables.of_goals import goals_table
+
+        try:
+            wanted = date.fromisoformat(day) if day else None
+        except ValueError as error:
+            raise UsageError(f'"{day}" is no day', what_to_do="write it as 2027-03-31") from error
+        return (goals_table(make_scorecard(self.store, self.definitions, now=self.now, day=wanted)),)
 
     def segment(self, name: str) -> tuple[Table, ...]:
         """Return the members of a segment as it is now."""
