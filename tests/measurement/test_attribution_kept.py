@@ -19,7 +19,7 @@ from tidings.measurement.attribution.answer import Answer, Period
 from tidings.measurement.attribution.asking import ask, the_answer
 from tidings.measurement.attribution.kept import Changed, changed, keep
 from tidings.measurement.attribution.one_path import find_conversion, path_of
-from tidings.measurement.attribution.sensitivity import agreement, sensitivity
+from tidings.measurement.attribution.sensitivity import Stability, agreement, sensitivity, stable
 from tidings.store.database import Store
 from tidings.store.tables import money
 
@@ -160,6 +160,25 @@ def test_the_panel_has_every_model_with_every_window_and_says_what_does_not_hang
     assert shares == pytest.approx({label: value / total for label, value in wide.conversions.items()})
     assert all(sum(one.shares.values()) == pytest.approx(1) for one in panel.choices)
     assert any("comes first" in words for words in panel.words)
+    kept = panel.stability
+    turned = {
+        (one, other)
+        for choice in panel.choices
+        for one in own.shares
+        for other in own.shares
+        if own.shares[one] > own.shares[other] and choice.shares[one] < choice.shares[other] - 1e-9
+    }
+    assert (kept.pairs, kept.pairs - kept.kept) == (3, len(turned))
+    assert any(f"{kept.kept} of 3 pairs of channels" in words for words in panel.words)
+    assert panel.as_json()["stability"] == {"pairs": 3, "kept": kept.kept, "share": kept.kept / 3}
+
+
+def test_a_pair_keeps_its_order_until_one_choice_turns_it_round() -> None:
+    base = {"a": 3.0, "b": 2.0, "c": 1.0}
+    assert stable([base, {"a": 9.0, "b": 5.0, "c": 0.0}]) == Stability(3, 3)
+    assert stable([base, {"a": 2.0, "b": 2.0, "c": 1.0}]) == Stability(3, 3)
+    assert stable([base, {"a": 1.0, "b": 2.0, "c": 0.0}, {"a": 3.0, "b": 0.0, "c": 1.0}]) == Stability(3, 1)
+    assert stable([{"a": 1.0, "b": 1.0}, {"a": 2.0, "b": 1.0}]).share is None
 
 
 def test_the_panel_of_one_channel_says_that_nothing_hangs_on_anything(store: Store) -> None:

@@ -163,6 +163,7 @@ IMPERSONAL = {
     "journeys": {"state", "step", "outcome"},
     "links": {"variant", "locale", "url", "step"},
     "locks": {"name", "owner"},
+    "mailed_papers": {"paper", "occurrence", "recipient", "state", "detail"},
     "measured_blocks": {"what", "held"},
     "messages": {
         "step",

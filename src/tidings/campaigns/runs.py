@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tidings.campaigns.again import LATE
 from tidings.campaigns.costing import spending
+from tidings.campaigns.expectations import keep_expectations
 from tidings.campaigns.files import campaign_files
 from tidings.campaigns.hours import GRACE, ONCE, Schedule
 from tidings.campaigns.offer_checks import check_campaign_offer
@@ -201,6 +202,7 @@ def _create(
                 sending.run_artifacts.insert().values(run_id=run_id, role=f"file:{path}", sha256=digest)
             )
         connection.execute(sending.plans.update().where(sending.plans.c.id == plan_id).values(state="used"))
+        keep_expectations(connection, int(run_id), plan, campaign)
         append(
             connection,
             at,

@@ -58,6 +58,11 @@ _MODELS = ("first", "last", "linear", "time_decay", "position", "markov", "shapl
 )
 @click.option("--sensitivity", is_flag=True, help="Every model with half, the set and double windows.")
 @click.option(
+    "--effect/--no-effect",
+    default=True,
+    help="What came because of it and what it cost, beside the credit; not by sales channel.",
+)
+@click.option(
     "--paths",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -74,11 +79,12 @@ def command(
     worth: Worth,
     path_of: str | None,
     sensitivity: bool,
+    effect: bool,
     paths: Path | None,
     as_json: bool,
     environment: str | None,
 ) -> int:
-    """Give credit for conversions to the touches before them. Credit is not effect: for that see `tidings report`."""
+    """Give credit for conversions to the touches before them, with what came because of them beside it: credit is not effect."""
     from tidings.errors import UsageError
 
     if paths is not None:
@@ -95,7 +101,9 @@ def command(
     from tidings.cli.session import open_session
 
     with open_session(environment, need_vocabulary=False) as session:
-        asking = _Asking(session, first_day, last_day, model, by, order, worth, as_json=as_json)
+        asking = _Asking(
+            session, first_day, last_day, model, by, order, worth, effect=effect, as_json=as_json
+        )
         asking.refresh()
         if path_of:
             return asking.one_path(path_of)
@@ -115,6 +123,7 @@ class _Asking:
     by: str
     order: int | None
     worth: Worth
+    effect: bool
     as_json: bool
 
     @property
@@ -153,13 +162,26 @@ class _Asking:
         if tuning == asked.rule.tuning and main in models:
             moved = changed(store, asked, answer)
             keep(store, answer, self.session.clock.now())
+        beside = None
+        if self.effect and self.by != "sales channel":
+            from tidings.measurement.beside.table import make_beside
+
+            beside = make_beside(store, asked, answer, now=self.session.clock.now())
         if self.as_json:
-            self._say(answer.as_json() | {"order": tuning.order, "changed": moved and moved.as_json()})
+            more = {
+                "order": tuning.order,
+                "changed": moved and moved.as_json(),
+                "beside": beside and beside.as_json(),
+            }
+            self._say(answer.as_json() | more)
         else:
+            from tidings.cli.attribute_beside import show_beside
             from tidings.cli.attribute_view import console, show_answer, show_change
 
             screen = console()
             show_answer(answer, screen, zone=self._zone, tuning=tuning)
+            if beside is not None:
+                show_beside(beside, screen)
             if moved is not None:
                 show_change(moved, screen, zone=self._zone)
         return 0

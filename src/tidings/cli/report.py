@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from tidings.cli.options import environment_option, examples, json_option
+from tidings.cli.report_papers import paper_options, write_papers
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from rich.console import Console
@@ -24,10 +26,15 @@ if TYPE_CHECKING:
     epilog=examples(
         "tidings report spring_winback",
         "tidings report spring_winback --as-of 2027-03-20",
+        "tidings report spring_winback --html --pdf",
+        "tidings report --all --pdf",
         "tidings report spring_winback --json",
     )
 )
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option(
+    "--all", "everything", is_flag=True, help="The page of the whole company: --html, --pdf or --mail."
+)
 @json_option
 @click.option("--run", "run_id", type=int, metavar="ID", help="An earlier run; without it the latest.")
 @click.option(
@@ -35,19 +42,50 @@ if TYPE_CHECKING:
     metavar="INSTANT",
     help="Count only what had happened by then: 2027-03-20, 2027-03-20T18:00 (workspace clock) or with an offset.",
 )
+@paper_options
 @environment_option
-def command(name: str, as_json: bool, run_id: int | None, as_of: str | None, environment: str | None) -> int:
+def command(
+    name: str | None,
+    everything: bool,
+    as_json: bool,
+    run_id: int | None,
+    as_of: str | None,
+    as_html: bool,
+    as_pdf: bool,
+    out: Path | None,
+    by_mail: bool,
+    recipients: tuple[str, ...],
+    dry_run: bool,
+    environment: str | None,
+) -> int:
     """Say what a campaign caused: sample ratio, effects with intervals, funnel, refusals, plain words."""
     from zoneinfo import ZoneInfo
 
+    from tidings.cli.report_economics import read_codes
+    from tidings.cli.report_papers import check_mail, company_paper, mail_now, only_one, say
     from tidings.cli.session import open_session
     from tidings.measurement.report import make_report
 
+    on_paper = as_html or as_pdf or by_mail
+    only_one(name, everything=everything, paper=on_paper, of_run=run_id is not None or as_of is not None)
+    check_mail(by_mail=by_mail, recipients=recipients, dry_run=dry_run)
     with open_session(environment, need_vocabulary=False) as session:
-        definitions = session.settings.definitions
-        zone = ZoneInfo(definitions.workspace.zone)
-        at = session.clock.now() if as_of is None else _instant(as_of, zone)
-        report = make_report(session.store, definitions, name, as_of=at, run_id=run_id)
+        if name is not None:
+            definitions = session.settings.definitions
+            zone = ZoneInfo(definitions.workspace.zone)
+            at = session.clock.now() if as_of is None else _instant(as_of, zone)
+            read_codes(session)
+            report = make_report(session.store, definitions, name, as_of=at, run_id=run_id)
+        if on_paper:
+            if name is None:
+                page, stem = company_paper(session)
+            else:
+                from tidings.papers.campaign_page import campaign_page
+
+                page, stem = campaign_page(report, definitions), f"report-{name}"
+            written = write_papers(page, stem, as_html=as_html, as_pdf=as_pdf, out=out)
+            mailed = mail_now(session, page, name, recipients, dry_run=dry_run) if by_mail else []
+            return say(written, mailed, as_json=as_json)
     if as_json:
         click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
@@ -80,6 +118,8 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
 
 def show(report: Report, console: Console) -> None:
     """Print a report as a marketer reads it."""
+    from tidings.cli.report_contamination import show_contamination
+    from tidings.cli.report_economics import show_economics
     from tidings.measurement.words import headlines, p_value
 
     run, local = report.run, report.as_of.astimezone(report.zone)
@@ -115,9 +155,11 @@ def show(report: Report, console: Console) -> None:
     if findings:
         console.print(_effects(findings, doubtful=ratio.alarm))
         console.print()
+    show_economics(report, console)
     if run.kind != "experiment":
         console.print(_funnel(report))
         console.print()
+    show_contamination(report, console)
     _refusals(report, console)
 
 

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 TABLE: tuple[tuple[str, str, str, str], ...] = (
+    ("Whether revenue and margin are told with the discount taken off already.", "營收與毛利是否已扣除折扣。", "营收与毛利是否已扣除折扣。", "Вычтена ли скидка из выручки и маржи."),
+    ("What each redemption costs beside the discount: a present, the handling of a coupon.", "每次兌換除折扣外的成本：贈品、優惠券處理費。", "每次兑换除折扣外的成本：赠品、优惠券处理费。", "Сколько стоит каждое погашение помимо скидки: подарок, обработка купона."),
+    ("What is expected of it: kept when it is approved, and shown beside what came.", "對它的預期：核准時保存，並與實際結果並列。", "对它的预期：批准时保存，并与实际结果并列。", "Чего от неё ждут: сохраняется при утверждении и стоит рядом с тем, что вышло."),
+    ("The share of those written to who reach the goal within its window.", "收到訊息的人在期限內達成目標的比例。", "收到消息的人在期限内达成目标的比例。", "Доля адресатов, достигших цели в её окне."),
+    ("How many reach it.", "有多少人達成。", "有多少人达成。", "Сколько её достигнут."),
+    ("How many codes come back.", "有多少代碼被使用。", "有多少优惠码被使用。", "Сколько кодов вернётся."),
+    ("What those written to bring within the window, net of returns.", "收到訊息的人在期限內帶來的營收，扣除退貨。", "收到消息的人在期限内带来的营收，扣除退货。", "Выручка от адресатов в окне за вычетом возвратов."),
+    ("What that earns after discounts.", "扣除折扣後的毛利。", "扣除折扣后的毛利。", "Сколько это приносит после скидок."),
+    ("What is earned beyond the holdout, less all costs.", "比對照組多賺的部分，扣除所有成本。", "比对照组多赚的部分，扣除所有成本。", "Заработанное сверх контрольной группы за вычетом всех расходов."),
     ("How the file writes the number 1234.56.", "檔案如何書寫 1234.56 這個數字。", "文件如何书写 1234.56 这个数字。", "Как в файле записано число 1234.56."),
     ("The tax in its amounts; what is kept is net of it.", "金額所含的稅；保存的是未稅金額。", "金额所含的税；保存的是不含税金额。", "Налог в суммах; хранится сумма без него."),
     ("The encoding of its text.", "檔案文字的編碼。", "文件文字的编码。", "Кодировка текста файла."),
@@ -65,4 +74,6 @@ TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("Only customers of this segment have the score.", "只有這個分群的顧客有分數。", "只有这个分群的客户有分数。", "Оценка есть только у клиентов этого сегмента."),
     ("What would tell the answer, and so is not looked at.", "會洩漏答案、因此不看的資料。", "会泄漏答案、因此不看的数据。", "Что выдало бы ответ и поэтому не учитывается."),
     ("How old it may grow before it is learnt anew.", "多久之後要重新學習。", "多久之后要重新学习。", "Через какое время её учат заново."),
+    ("Whether who stands here counts as a customer now: coming from a step that does not is new or reactivated, going to one is lost.", "站在這一階的人現在算不算顧客：從不算的一階上來是新增或喚回，落到那裡就是流失。", "站在这一级的人现在算不算客户：从不算的一级上来是新增或唤回，落到那里就是流失。", "Считается ли стоящий здесь клиентом сейчас: пришедший со ступени, где не считается, новый или вернувшийся, ушедший на такую потерян."),
+    ("The day on which it was last looked at together, kept up by its owner.", "上次一起檢視的日期，由負責人更新。", "上次一起检视的日期，由负责人更新。", "День, когда на цель в последний раз смотрели вместе; его обновляет ответственный."),
 )  # fmt: skip

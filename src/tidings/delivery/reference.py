@@ -33,6 +33,10 @@ class Referrer:
         """Return the reference of a mail about a task (`mail` or `escalation`), which never reads as that of a message."""
         return f"{self._tag}-{kind[0]}{task_id}"
 
+    def of_paper(self, paper_id: int) -> str:
+        """Return the reference of a mailed page of results, which never reads as that of a message."""
+        return f"{self._tag}-p{paper_id}"
+
     def message_of(self, reference: str) -> int | None:
         """Return the message that a reference names; None when it is malformed or another store's."""
         match = _REFERENCE.fullmatch(reference)

@@ -35,7 +35,23 @@ def default_parts() -> tuple[Part, ...]:
         Part("occurrences", "campaigns started", recurring.due_subjects, recurring.start_due),
         Part("starts", "customers entered", _starting, _start),
         Part("steps", "customers moved", _live, _walk),
+        Part("papers", "pages mailed", _papers_due, _mail_papers),
     )
+
+
+def _papers_due(this: Round) -> list[Subject]:
+    # Charts and statistics are loaded when somebody wants a page by mail: most rounds of most workspaces need none.
+    if this.settings.definitions.workspace.papers is None:
+        return []
+    from tidings.flows.paper_mails import subjects
+
+    return subjects(this)
+
+
+def _mail_papers(this: Round, paper: Subject) -> int:
+    from tidings.flows.paper_mails import mail_due
+
+    return mail_due(this, paper)
 
 
 def stale_segments(this: Round, older: timedelta = REFRESH) -> list[Subject]:

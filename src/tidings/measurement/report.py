@@ -18,6 +18,7 @@ from tidings.definitions.kinds.importing import ExperimentImport
 from tidings.definitions.workspace import Definitions
 from tidings.errors import TidingsError, UsageError
 from tidings.measurement.arms import ReportedRun, find_arms, find_run
+from tidings.measurement.contamination import Contamination, contamination
 from tidings.measurement.effects import Effect, all_effects
 from tidings.measurement.funnel import FunnelRow, Refusal, funnel, reached, refusals
 from tidings.measurement.goals import goal_metrics
@@ -25,6 +26,8 @@ from tidings.measurement.maturity import Maturity, maturity
 from tidings.measurement.metrics import COUNTED, HOLDOUT, TREATED, Arm, Measured
 from tidings.measurement.outcomes import outcome_metrics
 from tidings.measurement.presenting import effect_json
+from tidings.measurement.promotions.economics import economics
+from tidings.measurement.promotions.result import Economics
 from tidings.measurement.words import sentence
 from tidings.statistics.sample_ratio import SampleRatio, sample_ratio
 from tidings.store.database import Store
@@ -56,7 +59,9 @@ class Report:
     refusals: tuple[Refusal, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+    contamination: Contamination | None = None
     begun: bool = True
+    economics: Economics | None = None
 
     def findings(self) -> tuple[Effect, ...]:
         """Return the effects that say something: without those of events when none is known since it was sent."""
@@ -103,10 +108,12 @@ class Report:
                 effect_json(effect, doubt=self._doubt(effect), early=self.maturity.early)
                 for effect in self.effects
             ],
+            "contamination": self.contamination.as_json() if self.contamination else None,
             "funnel": [row.as_json() for row in self.funnel],
             "refusals": [
                 {"code": one.code, "customers": one.customers, "when": one.when} for one in self.refusals
             ],
+            "economics": self.economics.as_json(next(iter(self.warnings), None)) if self.economics else None,
             "warnings": list(self.warnings),
             "notes": list(self.notes),
             "words": self.words(),
@@ -150,6 +157,12 @@ def make_report(
             measured = goal_metrics(
                 connection, definitions, campaign, run=run, arms=arms, anchors=anchors, as_of=as_of
             )
+        when = to_micros(as_of)
+        blurred = (
+            contamination(connection, campaign, run=run, arms=arms, anchors=anchors, zone=zone, as_of=when)
+            if begun
+            else None
+        )
         ripe = maturity(
             connection,
             None if experiment else campaign,
@@ -163,6 +176,21 @@ def make_report(
         refused = refusals(connection, run.id, run.plan_id) if begun else ()
         arrived = reached(connection, run.id, accounts=run.accounts) if begun and not experiment else None
         later = _later_entries(connection, run) if begun else 0
+        earned = (
+            economics(
+                connection,
+                definitions,
+                campaign,
+                run=run,
+                arms=arms,
+                anchors=anchors,
+                as_of=as_of,
+                funnel=rows,
+                refusals=refused,
+            )
+            if begun
+            else None
+        )
     ratio, assumed = _ratio(arms)
     if begun:
         warnings = _warnings(ratio, assumed) + ((ripe.silence(zone),) if ripe.silent else ())
@@ -181,11 +209,13 @@ def make_report(
         ratio_assumed=assumed,
         maturity=ripe,
         effects=all_effects(measured.metrics, arms, arrived),
+        contamination=blurred,
         funnel=rows,
         refusals=refused,
         warnings=warnings,
         notes=notes,
         begun=begun,
+        economics=earned,
     )
 
 

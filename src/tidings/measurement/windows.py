@@ -58,8 +58,8 @@ def windows(
             )
         )
     return Windows(
-        opens=anchor - _by_anchor(anchor, [(micros, before) for micros, before, _ in spans]),
-        closes=anchor + _by_anchor(anchor, [(micros, after) for micros, _, after in spans]),
+        opens=anchor - by_anchor(anchor, [(micros, before) for micros, before, _ in spans]),
+        closes=anchor + by_anchor(anchor, [(micros, after) for micros, _, after in spans]),
         first_open=min(micros - before for micros, before, _ in spans),
         last_anchor=spans[-1][0],
         first_close=min(micros + after for micros, _, after in spans),
@@ -67,8 +67,11 @@ def windows(
     )
 
 
-def _by_anchor(anchor: sa.ColumnElement[int], lengths: list[tuple[int, int]]) -> sa.ColumnElement[int]:
-    """Return the length as an expression: one branch for each stretch of anchors that have the same."""
+def by_anchor(anchor: sa.ColumnElement[int], lengths: list[tuple[int, int]]) -> sa.ColumnElement[int]:
+    """Return the length as an expression: one branch for each stretch of anchors that have the same.
+
+    `lengths` are pairs of an anchor and what is its length, in microseconds, by ascending anchor.
+    """
     stretches = [(list(group)[-1][0], length) for length, group in groupby(lengths, key=lambda pair: pair[1])]
     last = sa.literal(stretches[-1][1], sa.BigInteger)
     if len(stretches) == 1:

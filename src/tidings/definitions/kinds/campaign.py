@@ -61,6 +61,21 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
+class Expects:
+    """What is expected of a campaign: of those written to, within the window of the goal, but for `profit`.
+
+    `response` is a share of them, `margin` after discounts, `profit` what is earned beyond the holdout less all costs.
+    """
+
+    response: Share | None = None
+    orders: int | None = None
+    redemptions: int | None = None
+    revenue: Money | None = None
+    margin: Money | None = None
+    profit: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Audience:
     """Anyone in any of the segments (or passing the inline conditions), once, without those in `except_`."""
 
@@ -128,5 +143,6 @@ class Campaign:
     serves: str = ""
     issues: str = ""
     archive: str = ""
+    expects: Expects | None = None
     # Of the event, which is part of every hash by itself.
     given: Given | None = field(default=None, compare=False)

@@ -78,7 +78,7 @@ class CompanyGoal:
     `kind` is money, customers or project. `target` is in major units of `currency` for money, else a plain number (shares
     0 … 1); `done` is the share done of a project, kept up by its owner. `weight` counts in the overall score; goals about
     customers come first when weights are equal. `plan` are values to be reached by days before the last, in order of time.
-    `priority` 1 is the highest of 3; `reviews` is weekly, monthly, quarterly or "".
+    `priority` 1 is the highest of 3; `reviews` is weekly, monthly, quarterly or "", `reviewed` the day of the last one.
     """
 
     id: str
@@ -96,22 +96,28 @@ class CompanyGoal:
     done: Share | None = None
     why: str = ""
     plan: tuple[tuple[date, Decimal], ...] = ()
+    reviewed: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One step of the ladder of customers: its name and the conditions that all must hold on the day looked at."""
+    """One step of the ladder of customers: its name and the conditions that all must hold on the day looked at.
+
+    Who stands on a step that is not `active` is known or was a customer once, but does not count as one now.
+    """
 
     name: str
     title: str
     where: tuple[Condition, ...]
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
     """The ladder of customers, lowest step first.
 
-    Who fits several stands on the highest. Who fits none has not come on it yet, or is lost when they once stood on it.
+    Who fits several stands on the highest. Who comes on an active step is new, or reactivated when they once stood on one;
+    who stands on none any more is lost.
     """
 
     rungs: tuple[Rung, ...]

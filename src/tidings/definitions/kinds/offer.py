@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from tidings.definitions.kinds.rules import Attribute
-from tidings.definitions.values import Duration, Share
+from tidings.definitions.values import Duration, Money, Share
 
 # How messages are filled with their offer: templates write `offer.code`, and a message keeps it as `offer_code`.
 OFFER = "offer"
@@ -30,6 +30,7 @@ class Offer:
     `ends` is a day (through its last minute), a moment, or a length of time after sending.
     `stop_below` is the stock below which nothing more goes out: that of `product` (an item of the products that are
     imported), or of everything together where none is named.
+    `cost` is what each redemption costs beside the discount: a present, the handling of a coupon.
     """
 
     gives: str
@@ -39,6 +40,7 @@ class Offer:
     at_most: AtMost | None = None
     stop_below: int | None = None
     product: str = ""
+    cost: Money | None = None
 
 
 def ends_on_a_day(offer: Offer) -> bool:

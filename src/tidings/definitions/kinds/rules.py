@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
 
+from tidings.definitions.kinds.timing import Rhythm
 from tidings.definitions.values import Duration, Share, Unit
 
 _DAYS = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 30, Unit.YEAR: 365}
@@ -25,6 +26,17 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class Papers:
+    """The page of the whole company by mail: how often on the workspace clock, and to whom.
+
+    `to` are addresses of our own people; empty stands for all who own a goal, a campaign or a flow.
+    """
+
+    every: Rhythm
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     """config/workspace.yaml: who we are, our clock, our salt, our environments."""
 
@@ -40,6 +52,7 @@ class Workspace:
     postal_address: str = ""
     dialect: int = 1
     environments: tuple[Environment, ...] = ()
+    papers: Papers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +186,8 @@ class Event:
     """Something customers do. `revenue` names the money property that is its amount (kept in its own column).
 
     `margin` names the one that is what it earns, `code` the text property that may hold the code of an offer, `discount` the
-    money property with what that took off.
+    money property with what that took off. `before_discount` tells that revenue and margin are told as if nothing had been
+    taken off.
     """
 
     name: str
@@ -184,6 +198,7 @@ class Event:
     margin: str | None = None
     code: str | None = None
     discount: str | None = None
+    before_discount: bool = False
 
     def property(self, name: str) -> EventProperty | None:
         """Return the property of that name, or None."""

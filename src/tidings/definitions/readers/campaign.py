@@ -26,6 +26,7 @@ from tidings.definitions.readers.addressing import (
     check_purpose,
     check_topic,
 )
+from tidings.definitions.readers.expecting import EXPECTS
 from tidings.definitions.readers.goal import GOAL
 from tidings.definitions.readers.later import of_campaign
 from tidings.definitions.readers.offer import GUARD, OFFER
@@ -105,6 +106,7 @@ KEYS = Keys(
         Key("offer", OFFER, "What is promised, its codes and its end.", "offer: {gives: 25% off, code: SPRING25, ends: 2027-03-16}"),
         Key("budget", MONEY, "Never exceeded.", "budget: 2000 EUR"),
         Key("costs", COSTS, "What it costs beside the sending; added where the return is calculated.", "costs: {artwork: 400 EUR}"),
+        Key("expects", EXPECTS, "What is expected of it: kept when it is approved, and shown beside what came.", "expects: {response: 3%, revenue: 20000 EUR}"),
         Key("goal", GOAL, "What success is.", "goal: {did: order_placed, within: 14 days, worth: revenue}"),
         Key("also", list_of(GOAL, "also"), "Further goals to report.", "also: [{did: page_viewed, within: 3 days}]"),
         Key("guard", GUARD, "Limits at which it stops.", "guard: [{unsubscribed: at most 0.5%}]"),
@@ -126,7 +128,7 @@ def read(node: Node, context: Context, name: str) -> Campaign:
     holdout, held_unit = values.get("holdout", (Holdout(), ""))
     plain = (
         "purpose topic at goal also budget expires why owner patience one_each group copies_to costs why_no_holdout "
-        "audience clock late priority misfire again send_between sample test pilot offer guard serves issues archive"
+        "audience clock late priority misfire again send_between sample test pilot offer guard serves issues archive expects"
     )
     campaign = Campaign(
         id=name,

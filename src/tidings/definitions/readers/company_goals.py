@@ -93,6 +93,7 @@ KEYS = Keys(
         Key("priority", whole(1, 3), "1 comes first, 3 last.", "priority: 1", default="2"),
         Key("weight", Reader(_weight, NUMBER_VALUE.says, NUMBER_VALUE.schema), "How much it counts beside the others.", "weight: 2", default="1"),
         Key("reviews", one_of(["weekly", "monthly", "quarterly"]), "How often it is looked at together.", "reviews: monthly"),
+        Key("reviewed", _DAY, "The day on which it was last looked at together, kept up by its owner.", "reviewed: 2027-02-01"),
         Key("done", SHARE, "Of a project: how much of it is done, kept up by its owner.", "done: 40%"),
         Key("why", TEXT, "Why it matters.", "why: Winning a customer back costs a fifth of finding a new one"),
         Key("plan", Reader(_raw, "days, each with what is to be reached by then", {"type": "object", "patternProperties": {_DATE_SCHEMA["pattern"]: _VALUE}, "additionalProperties": False}), "What is to be reached on the way, day by day.", "plan: {2027-06-30: 2000}"),
@@ -161,7 +162,7 @@ def _goal(entry: Entry, context: Context) -> CompanyGoal:
         owner=values["owner"],
         currency=currency,
         plan=_plan(values["plan"], values, measure, currency, context) if "plan" in values else (),
-        **{key: values[key] for key in "priority weight reviews done why".split() if key in values},
+        **{key: values[key] for key in "priority weight reviews reviewed done why".split() if key in values},
     )
 
 

@@ -55,6 +55,7 @@ KEYS = Keys(
         Key("margin", _NAME, "The money property that `worth: margin` means.", "margin: profit"),
         Key("code", _NAME, "The text property that may hold the code of an offer: then the event redeems it.", "code: coupon"),
         Key("discount", _NAME, "The money property with what the code took off.", "discount: discount"),
+        Key("amounts", one_of(["after discount", "before discount"]), "Whether revenue and margin are told with the discount taken off already.", "amounts: before discount", default="after discount"),
         Key("returns", _NAME, "The event whose amounts are taken off.", "returns: order_returned"),
     ),
     later=frozenset({"profit", "id", "items", "costs"}),
@@ -101,6 +102,7 @@ def _event(entry: Entry, names: list[str], context: Context) -> Event:
         _money(event, "margin", values.get("margin"), context),
         _named(event, "code", "text", values.get("code"), context),
         _money(event, "discount", values.get("discount"), context),
+        values.get("amounts") == "before discount",
     )
 
 

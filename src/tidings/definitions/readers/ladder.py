@@ -7,7 +7,7 @@ from tidings.definitions.kinds.measuring import Ladder, Rung
 from tidings.definitions.nodes import Entry, Mapping, Node
 from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping
 from tidings.definitions.selecting import CONDITIONS
-from tidings.definitions.texts import TEXT, check_name
+from tidings.definitions.texts import FLAG, TEXT, check_name
 
 # What a movement between two days is called; a step of that name could not be told from it.
 MOVEMENTS = ("new", "retained", "upgraded", "downgraded", "reactivated", "lost")
@@ -16,6 +16,7 @@ RUNG_KEYS = Keys(
     (
         Key("title", TEXT, "The name that people see.", "title: Regular customers"),
         Key("where", CONDITIONS, "Conditions; all of them must hold.", "where: [{did: order_placed, times: at least 2, within: last 365 days}]", required=True),
+        Key("active", FLAG, "Whether who stands here counts as a customer now: coming from a step that does not is new or reactivated, going to one is lost.", "active: false", default="true"),
     ),
 )  # fmt: skip
 
@@ -30,14 +31,19 @@ def _rung(entry: Entry, context: Context) -> Rung:
     if not isinstance(entry.value, Mapping):
         return Rung(name, "", CONDITIONS.read(entry.value, context))
     values = RUNG_KEYS.read(entry.value, context)
-    return Rung(name, values.get("title", ""), values["where"])
+    return Rung(name, values.get("title", ""), values["where"], values.get("active", True))
 
 
 def _ladder(node: Node, context: Context) -> Ladder:
     mapping = expect_mapping(node, context, '"ladder"')
     if len(mapping.entries) < 2:
         raise context.report("KEY03", node, "a ladder has two steps or more", "write the lowest first")
-    return Ladder(each_entry(mapping, context, _rung))
+    rungs = each_entry(mapping, context, _rung)
+    if rungs and not any(one.active for one in rungs):
+        raise context.report(
+            "VAL03", node, "no step of the ladder is active, so nobody could be won or lost", "leave out `active: false` of one"
+        )  # fmt: skip
+    return Ladder(rungs)
 
 
 _RUNG = {"anyOf": [dict(CONDITIONS.schema), RUNG_KEYS.schema()]}

@@ -10,6 +10,7 @@ from tidings.definitions.kinds.offer import AtMost, Guard, Offer
 from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES
 from tidings.definitions.nodes import Entry, Node
 from tidings.definitions.quantities import (
+    MONEY,
     parse_date,
     parse_duration,
     parse_moment,
@@ -96,6 +97,7 @@ OFFER_KEYS = Keys(
         Key("ends", Reader(_ends, "a day, or such as 14 days after sending", {"type": "string"}), "The last day it holds, on the campaign's clock, or how long after sending.", "ends: 2027-03-16"),
         Key("at_most", Reader(_at_most, "a limit such as 1 each, or 1 each per 90 days", {"type": "string"}), "How often one customer is promised it.", "at_most: 1 each per 90 days"),
         Key("stop_when", Reader(_stop_when, "a limit such as stock below 50", {"type": "string"}), "Nothing more goes out below this stock.", "stop_when: stock below 50"),
+        Key("cost", MONEY, "What each redemption costs beside the discount: a present, the handling of a coupon.", "cost: 2.50 EUR"),
         Key("product", TEXT, "The item whose stock `stop_when` means; without it, everything that is sold together.", "product: G-5210"),
     ),
 )  # fmt: skip
@@ -122,6 +124,7 @@ def _offer(node: Node, context: Context) -> Offer:
         at_most=values.get("at_most"),
         stop_below=values.get("stop_when"),
         product=values.get("product", ""),
+        cost=values.get("cost"),
     )
 
 

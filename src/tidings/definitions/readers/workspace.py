@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from tidings.definitions.context import Context
-from tidings.definitions.kinds.rules import Environment, Workspace
+from tidings.definitions.kinds.rules import Environment, Papers, Workspace
 from tidings.definitions.nodes import Entry, Node, Scalar
-from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar
+from tidings.definitions.readers.timing import EVERY
+from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar, list_of
 from tidings.definitions.source import is_variable_name
 from tidings.definitions.texts import CURRENCY, FLAG, LOCALE, TEXT, ZONE, check_name, matching, one_of, whole
 
@@ -72,6 +73,21 @@ def _environments(node: Node, context: Context) -> tuple[Environment, ...]:
     return each_entry(expect_mapping(node, context, '"environments"'), context, _environment)
 
 
+_ADDRESS = matching(r"[^<>@\s]+@[^<>@\s]+", "an e-mail address", "anna@shop.example")
+PAPERS_KEYS = Keys(
+    "the papers",
+    (
+        Key("every", EVERY, "When the page is mailed, on the workspace clock.", "every: week on Mon at 08:00", required=True),
+        Key("to", list_of(_ADDRESS, "the list of readers", or_one=True, once=True), "Who reads it: addresses of our own people.", "to: [anna@shop.example]", default="all who own a goal, a campaign or a flow"),
+    ),
+)  # fmt: skip
+
+
+def _papers(node: Node, context: Context) -> Papers:
+    values = PAPERS_KEYS.read(node, context)
+    return Papers(values["every"], values.get("to", ()))
+
+
 COUNTRY = matching(r"[A-Z]{2}", "a country code of two capitals", "SE")
 KEYS = Keys(
     "a workspace",
@@ -86,6 +102,7 @@ KEYS = Keys(
         Key("public_url", matching(r"https?://[^\s/?#@]+(/[^\s?#]*)?", "a web address", "https://news.shop.example"), "Where links, pixels and unsubscribe pages lead.", "public_url: https://news.shop.example", default="http://127.0.0.1:8200"),
         Key("postal_address", TEXT, "Stands in the foot of every marketing e-mail.", "postal_address: Storgatan 1, 111 51 Stockholm, Sweden"),
         Key("clock", one_of(["embedded", "prefect"]), "Who wakes scheduled work: our own clock on one machine, or Prefect on several.", "clock: embedded", default="embedded"),
+        Key("papers", Reader(_papers, "when the page of results is mailed, and to whom", PAPERS_KEYS.schema()), "The page of the whole company by mail: ladder, credit against effect, campaigns.", "papers: {every: week on Mon at 08:00}"),
         Key("dialect", whole(1, 1), "The version of this language.", "dialect: 1", default="1"),
         Key("environments", Reader(_environments, "environments by name", {"type": "object", "additionalProperties": _ENVIRONMENT.schema()}), "Where data is kept and whether messages really leave.", "environments: {production: {store_from: TIDINGS_STORE}}", default="development only, with an outbox"),
     ),
@@ -112,4 +129,5 @@ def read(node: Node, context: Context) -> Workspace:
         postal_address=values.get("postal_address", ""),
         dialect=values.get("dialect", 1),
         environments=environments,
+        papers=values.get("papers"),
     )

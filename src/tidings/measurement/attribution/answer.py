@@ -20,6 +20,8 @@ from tidings.measurement.rates import RATES_FILE, Rates
 from tidings.statistics.credit import Integers, Paths, largest_remainder
 
 GROUPINGS = ("channel", "campaign", "sales channel")
+# Each campaign on each channel: what a channel's credit is of. Names are `channel / campaign`.
+BOTH = "channel and campaign"
 NOT_SAID = "not said"
 NEGATIVE = (
     "Less than nothing is what has people on its paths who convert less often than those on paths without it."
@@ -174,13 +176,22 @@ def credit_facts(
     )
 
 
+def both(channel: str, campaign: str) -> str:
+    """Return the name of a campaign on a channel, "" for no campaign."""
+    return f"{channel} / {campaign}"
+
+
 def labels_of(facts: Facts, rule: Rule, by: str) -> tuple[tuple[str, ...], Integers]:
     """Return what gets the credit, sorted, and the place in it of each kind of touch that counts (else 0).
 
     By campaign, a touch of none stands under `no campaign` with its channel, so that it is not lost.
     """
     named = [
-        (one.campaign or f"no campaign ({one.channel})") if by == "campaign" else one.channel
+        both(one.channel, one.campaign or "")
+        if by == BOTH
+        else (one.campaign or f"no campaign ({one.channel})")
+        if by == "campaign"
+        else one.channel
         for one in facts.kinds
     ]
     counts = [rule.window(one.channel, one.kind) >= 0 for one in facts.kinds]

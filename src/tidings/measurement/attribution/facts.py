@@ -126,7 +126,7 @@ def _read_touches(
         .join_from(_touches, codes, same, isouter=True)
         .where(*these)
     )
-    return tuple(kinds), _integers(connection, statement, 5)
+    return tuple(kinds), read_integers(connection, statement, 5)
 
 
 def _read_conversions(
@@ -173,7 +173,7 @@ def _read_conversions(
         .select_from(source)
         .where(*these)
     )
-    return _integers(connection, statement, 6), currencies, channels
+    return read_integers(connection, statement, 6), currencies, channels
 
 
 def _place(value: sa.ColumnElement[str], known: Sequence[str]) -> sa.ColumnElement[int]:
@@ -182,7 +182,7 @@ def _place(value: sa.ColumnElement[str], known: Sequence[str]) -> sa.ColumnEleme
     return sa.case({one: place for place, one in enumerate(known)}, value=value, else_=0)
 
 
-def _integers(connection: sa.Connection, statement: sa.Select[Any], width: int) -> Integers:
+def read_integers(connection: sa.Connection, statement: sa.Select[Any], width: int) -> Integers:
     """Return the rows of a statement that selects integers, read by the driver without an object for each row."""
     # Not streamed: SQLAlchemy would keep the first rows in a buffer of its own, which the driver's cursor does not see.
     result = connection.execute(statement)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +38,25 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Stability:
+    """Of the pairs that the model of the rule tells apart, how many no choice turns round (level is not turned round)."""
+
+    pairs: int
+    kept: int
+
+    @property
+    def share(self) -> float | None:
+        """Return the share of pairs that keep their order; None where there is no pair."""
+        return self.kept / self.pairs if self.pairs else None
+
+
+@dataclass(frozen=True, slots=True)
 class Sensitivity:
     """All choices, and what of the answer does not hang on them."""
 
     model: str
     choices: tuple[Choice, ...]
+    stability: Stability
     words: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -60,6 +75,11 @@ class Sensitivity:
                 }
                 for one in self.choices
             ],
+            "stability": {
+                "pairs": self.stability.pairs,
+                "kept": self.stability.kept,
+                "share": self.stability.share,
+            },
             "words": list(self.words),
         }
 
@@ -99,27 +119,40 @@ def sensitivity(asked: Asked, by: str) -> Sensitivity:
                     swapped,
                 )
             )
-    return Sensitivity(asked.rule.model, tuple(choices), tuple(_words(choices)))
+    stability = stable([base, *(shares for shares, attributed in credit.values() if attributed)])
+    return Sensitivity(asked.rule.model, tuple(choices), stability, tuple(_words(choices, stability, by)))
+
+
+def stable(rankings: Sequence[dict[str, float]]) -> Stability:
+    """Return how many of the pairs that the first ranking tells apart none of the others turns round."""
+    labels = sorted({label for one in rankings for label in one})
+    first, *others = (_orders(one, labels) for one in rankings)
+    turned = np.zeros(first.size, dtype=bool)
+    for one in others:
+        turned |= first * one < 0
+    apart = first != 0
+    return Stability(int(apart.sum()), int((apart & ~turned).sum()))
 
 
 def agreement(one: dict[str, float], other: dict[str, float]) -> tuple[float | None, int]:
     """Return Kendall's tau-b of two rankings of the same labels, and how many pairs stand the other way round."""
     labels = sorted({*one, *other})
-    upper = np.triu_indices(len(labels), 1)
-
-    def orders(of: dict[str, float]) -> Integers:
-        values = np.array([of.get(label, 0.0) for label in labels])
-        difference = values[upper[0]] - values[upper[1]]
-        # What rounding alone tells apart is level.
-        return np.where(np.abs(difference) < _LEVEL, 0, np.sign(difference)).astype(np.int64)
-
-    here, there = orders(one), orders(other)
+    here, there = _orders(one, labels), _orders(other, labels)
     scale = math.sqrt(np.count_nonzero(here) * np.count_nonzero(there))
     swapped = int((here * there < 0).sum())
     return (float((here * there).sum() / scale) if scale else None), swapped
 
 
-def _words(choices: list[Choice]) -> list[str]:
+def _orders(of: dict[str, float], labels: list[str]) -> Integers:
+    """Return for each pair of labels which has more, as the sign of the difference."""
+    upper = np.triu_indices(len(labels), 1)
+    values = np.array([of.get(label, 0.0) for label in labels])
+    difference = values[upper[0]] - values[upper[1]]
+    # What rounding alone tells apart is level.
+    return np.where(np.abs(difference) < _LEVEL, 0, np.sign(difference)).astype(np.int64)
+
+
+def _words(choices: list[Choice], stability: Stability, by: str) -> list[str]:
     counted = [one for one in choices if one.attributed and len(one.ranking) > 1]
     if not counted:
         return [
@@ -132,6 +165,11 @@ def _words(choices: list[Choice]) -> list[str]:
     else:
         rest = ", ".join(f"{label} in {count}" for label, count in others)
         said = [f"Who comes first hangs on the choice: {leader} in {times} of {len(counted)}, {rest}."]
+    if stability.share is not None:
+        said.append(
+            f"{stability.kept:,} of {stability.pairs:,} pair{'s' if stability.pairs != 1 else ''} of {by}s "
+            f"({stability.share:.0%}) keep their order in all of them."
+        )
     spread: dict[str, list[float]] = {}
     for one in counted:
         for label, share in one.shares.items():

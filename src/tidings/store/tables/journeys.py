@@ -183,3 +183,21 @@ work_runs = sa.Table(
     sa.Index("ix_work_runs_started", "started_at"),
     sqlite_autoincrement=True,
 )
+
+# A page of results for each reader and each time that one is due: `occurrence` is the local date. The mail is handed over at
+# most once: it is marked started, durably, before it goes, and what is in doubt is never repeated.
+mailed_papers = sa.Table(
+    "mailed_papers",
+    metadata,
+    key(),
+    text("paper"),
+    text("occurrence"),
+    text("recipient"),
+    instant("due_at"),
+    text("state"),
+    instant("marked_at"),
+    text("detail", nullable=True),
+    sa.UniqueConstraint("paper", "occurrence", "recipient"),
+    sa.CheckConstraint("state IN ('planned', 'started', 'sent', 'failed', 'in_doubt')", name="state"),
+    sqlite_autoincrement=True,
+)

@@ -55,6 +55,29 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "mailed_papers",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("paper", sa.Text(), nullable=False),
+        sa.Column("occurrence", sa.Text(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("marked_at", sa.BigInteger(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mailed_papers")),
+        sa.UniqueConstraint(
+            "paper",
+            "occurrence",
+            "recipient",
+            name=op.f("uq_mailed_papers_paper_occurrence_recipient"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('planned', 'started', 'sent', 'failed', 'in_doubt')",
+            name=op.f("ck_mailed_papers_state"),
+        ),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "products",
         sa.Column("item", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),

@@ -1,0 +1,1 @@
+"""What a promotion earned: margin after discounts and costs, beside what would have come without it."""

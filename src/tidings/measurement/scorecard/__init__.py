@@ -1,0 +1,1 @@
+"""The goals of the company: plan, actual, forecast and status of each, and what is done for it."""

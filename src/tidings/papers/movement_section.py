@@ -1,0 +1,89 @@
+"""How customers moved, for the page of the company: the ladder as a chart, and the sums of each movement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tidings.measurement.movement.asking import ask
+from tidings.measurement.movement.moves import MOVEMENTS
+from tidings.measurement.movement.span import Span
+from tidings.papers.charts.figures import Step
+from tidings.papers.charts.ink import NONE
+from tidings.papers.charts.ladder import ladder
+from tidings.papers.paper import Block, Grid, KeyFigure, Picture, Words
+
+if TYPE_CHECKING:
+    from tidings.measurement.movement import moves
+    from tidings.measurement.movement.asking import Kpi
+    from tidings.papers.company_page import Company
+
+_BALANCE = (
+    "Start + came \u2212 went = end on every step; who left one step upwards came on a higher one from below."
+)
+
+
+def movement_blocks(of: Company) -> tuple[Sequence[Block], Sequence[KeyFigure]]:
+    """Return the blocks and the figures to see first. Raises UsageError where nothing says what a purchase is."""
+    span = Span(of.first, of.last, of.zone, of.now)
+    kpi = ask(of.store, of.definitions, span, parts=("ladder",))
+    found = kpi.moves
+    assert found is not None
+    steps = [drawn_step(one) for one in found.steps]
+    picture = Picture(
+        "ladder",
+        ladder("How customers moved along the ladder", steps, start=f"{of.first}", end=f"{of.last}"),
+        "Each step of the ladder with who stood on it, who went, who came and who stands there now",
+        _BALANCE,
+    )
+    blocks: list[Block] = [picture, _movements(kpi)]
+    blocks += [Words(words, "dim") for words in kpi.words]
+    net = kpi.money.say(kpi.revenue.net) if kpi.money.currency else NONE
+    returned = kpi.money.say(kpi.revenue.returned) if kpi.money.currency else NONE
+    change = found.end - found.start
+    figures = [
+        KeyFigure(net, "revenue, net of returns", f"{kpi.revenue.orders:,} orders, {returned} came back"),
+        KeyFigure(
+            f"{found.end:,}",
+            "active customers at the end",
+            (f"{change:+,} since the start" if change else "as many as at the start").replace("-", "\u2212"),
+        ),
+        KeyFigure(
+            f"{found.kinds['new'].customers:,}",
+            "new customers",
+            f"{found.kinds['reactivated'].customers:,} came back",
+        ),
+        KeyFigure(f"{found.kinds['lost'].customers:,}", "customers lost", _kept(found.kept)),
+    ]
+    return blocks, figures
+
+
+def drawn_step(step: moves.Step) -> Step:
+    """Return a step of the ladder as its chart wants it; moves upwards come first."""
+    came = (
+        ("outside", step.from_outside),
+        ("below", step.from_below),
+        ("above", step.from_above),
+    )
+    went = (("up", step.to_above), ("down", step.to_below), ("off it", step.to_outside))
+    return Step(step.title, step.start, step.end, came, went)
+
+
+def _kept(share: float | None) -> str:
+    return "nobody was active at the start" if share is None else f"{share:.1%} of those at the start stayed"
+
+
+def _movements(kpi: Kpi) -> Grid:
+    found = kpi.moves
+    assert found is not None
+    money, rows = kpi.money, []
+    for name in MOVEMENTS:
+        sums, rate = found.kinds[name], found.rate(name)
+        value = money.say(sums.value) if money.currency else NONE
+        before = money.say(sums.earlier) if money.currency else NONE
+        rows.append((name, f"{sums.customers:,}", NONE if rate is None else f"{rate:.1%}", value, before))
+    return Grid(
+        ("movement", "customers", "of those active at the start", "bought, net", "in the time before"),
+        tuple(rows),
+        frozenset({1, 2, 3, 4}),
+    )

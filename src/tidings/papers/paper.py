@@ -1,0 +1,125 @@
+"""A paper: what a page holds, without saying how it is drawn. HTML, PDF and mail are made from the same one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Tone = Literal["plain", "dim", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A paragraph; a warning stands in a frame."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Sentences of equal rank, one below the other."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A chart as SVG; `alt` says in a few words what is seen, `name` is its file name without an ending."""
+
+    name: str
+    svg: str
+    alt: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table: `right` are the places of columns of figures; the first row may be repeated on a new page."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: frozenset[int] = frozenset()
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One figure to see first: the figure, what it is, and how sure or of whom."""
+
+    value: str
+    label: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigures:
+    """Two to four figures side by side."""
+
+    figures: tuple[KeyFigure, ...]
+
+
+Block = Words | Points | Picture | Grid | KeyFigures
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part with its heading; the first of a paper may have none."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One page or several for one reader: `above` stands small over the title, `facts` are labels with words under it.
+
+    `made_at` is when the figures were asked for, `foot` the line at the bottom of each page.
+    """
+
+    title: str
+    above: str
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+    foot: str
+    made_at: datetime
+    locale: str = "en"
+    summary: tuple[str, ...] = field(default=())
+
+    def pictures(self) -> list[Picture]:
+        """Return the charts, in order."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Picture)]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the paper as plain data, for the typesetter."""
+        return {
+            "title": self.title,
+            "above": self.above,
+            "facts": [list(fact) for fact in self.facts],
+            "foot": self.foot,
+            "sections": [
+                {"title": section.title, "blocks": [_data(block) for block in section.blocks]}
+                for section in self.sections
+            ],
+        }
+
+
+def _data(block: Block) -> dict[str, Any]:
+    match block:
+        case Words(text, tone):
+            return {"kind": "words", "text": text, "tone": tone}
+        case Points(items):
+            return {"kind": "points", "items": list(items)}
+        case Picture(_, svg, alt, caption):
+            return {"kind": "picture", "svg": svg, "alt": alt, "caption": caption}
+        case Grid(head, rows, right, caption):
+            return {
+                "kind": "grid",
+                "head": list(head),
+                "rows": [list(row) for row in rows],
+                "right": sorted(right),
+                "caption": caption,
+            }
+        case KeyFigures(figures):
+            return {"kind": "figures", "items": [[one.value, one.label, one.note] for one in figures]}

@@ -1,0 +1,1 @@
+"""Results as tables with typed columns, and those as CSV, XLSX and frames."""

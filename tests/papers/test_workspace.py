@@ -1,0 +1,148 @@
+"""`tidings.Workspace` answers in frames, and `tidings export` writes the same figures into files."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from openpyxl import load_workbook
+
+import tidings
+from support.command_line import Shop, new_shop
+from tidings.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A filled shop whose campaign has run."""
+    made = new_shop(tmp_path_factory.mktemp("notebook")).filled()
+    made.ok("run", "spring_winback", "--yes")
+    return made
+
+
+@pytest.fixture
+def workspace(shop: Shop) -> Iterator[tidings.Workspace]:
+    with tidings.Workspace(shop.root) as opened:
+        yield opened
+
+
+def test_a_notebook_reads_reports_credit_movement_and_segments(
+    shop: Shop, workspace: tidings.Workspace
+) -> None:
+    told = shop.ok("report", "spring_winback", "--json").data
+    effects = workspace.report("spring_winback")
+    assert list(effects["estimate"]) == [one["estimate"] for one in told["effects"]]
+    funnel = workspace.report("spring_winback", "funnel").set_index("arm")
+    assert funnel["messages"].sum() == sum(row["messages"] for row in told["funnel"]) > 0
+    movement = shop.ok("kpi", "--json").data["ladder"]
+    ladder = workspace.kpi().set_index("step")
+    assert [int(one) for one in ladder["end"]] == [step["end"] for step in movement["steps"]]
+    inwards = ladder[["in_outside", "in_below", "in_above"]].sum(axis=1)
+    outwards = ladder[["out_outside", "out_below", "out_above"]].sum(axis=1)
+    assert (ladder["start"] + inwards - outwards == ladder["end"]).all()
+    assert workspace.kpi(table="movement")["rate"].notna().any()
+    shop.ok("attribute")
+    credit = workspace.attribute(by="campaign")
+    assert credit.empty and list(credit.columns)[:3] == ["model", "label", "conversions"]
+    # Everybody bought before anybody was written to, and the answer says so.
+    assert any("touch" in words for words in credit.attrs["words"])
+    assert workspace.attribute(table="lines").set_index("line")["count"]["conversions"] > 0
+    members = workspace.segment("lapsed_buyers")
+    assert len(members) == 180 and members["key"].is_unique
+
+
+def test_reading_changes_nothing_in_the_store(shop: Shop) -> None:
+    shop.ok("attribute")
+    before = hashlib.sha256(shop.store_file().read_bytes()).hexdigest()
+    with tidings.Workspace(shop.root, "development") as opened:
+        opened.report("spring_winback")
+        opened.attribute()
+        opened.kpi()
+        opened.segment("lapsed_buyers")
+    assert hashlib.sha256(shop.store_file().read_bytes()).hexdigest() == before
+
+
+def test_what_is_not_there_is_said_with_what_is(workspace: tidings.Workspace, shop: Shop) -> None:
+    with pytest.raises(UsageError, match='no table "effect"') as raised:
+        workspace.report("spring_winback", "effect")
+    assert raised.value.what_to_do == "tables are: effects, funnel, refusals"
+    with pytest.raises(UsageError, match="no campaign"):
+        workspace.report("spring")
+    with pytest.raises(UsageError, match="no environment"):
+        tidings.Workspace(shop.root, "nowhere")
+    with pytest.raises(UsageError, match="there is no workspace"):
+        tidings.Workspace("/")
+    workspace.close()
+    workspace.close()
+    assert "closed" in repr(workspace)
+    with pytest.raises(UsageError, match="is closed"):
+        workspace.kpi()
+
+
+def test_an_export_is_the_table_in_a_file(shop: Shop, workspace: tidings.Workspace) -> None:
+    said = shop.ok("export", "report", "spring_winback", "--out", "out/r.csv", "--locale", "ru")
+    assert "wrote out/r.csv (rows: effects " in said.out
+    raw = (shop.root / "out" / "r.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines(), delimiter=";"))
+    effects = workspace.report("spring_winback")
+    assert [float(row["mean"].replace(",", ".")) for row in rows] == list(effects["mean"])
+    told = shop.ok("export", "report", "spring_winback", "--out", "r.xlsx", "--json").data
+    assert [one["table"] for one in told["tables"]] == ["effects", "funnel", "refusals"]
+    book = load_workbook(shop.root / "r.xlsx")
+    assert book.sheetnames == ["effects", "funnel", "refusals", "about"]
+    assert book["effects"].max_row == len(effects) + 1
+    shop.ok("export", "segment", "lapsed_buyers", "--out", "s.csv", "--delimiter", "tab", "--bom")
+    assert (shop.root / "s.csv").read_text(encoding="utf-8-sig").count("\n") == 181
+    for what in ("attribute", "kpi"):
+        shop.ok("export", what, "--out", f"{what}.xlsx")
+        shop.ok("export", what, "--out", f"{what}.csv")
+    assert not list(shop.root.glob("**/*.part"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("report", "--out", "x.csv"), "needs a name"),
+        (("kpi", "spring", "--out", "x.csv"), "takes no name"),
+        (("kpi", "--out", "x.txt"), "must end in .csv or .xlsx"),
+        (("kpi", "--out", "x.xlsx", "--bom"), "are for a .csv"),
+        (("kpi", "--out", "x.csv", "--table", "x"), "tables are: ladder, movement"),
+        (("kpi", "--out", "x.csv", "--locale", "ru", "--delimiter", ","), "same comma"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(shop: Shop, arguments: tuple[str, ...], words: str) -> None:
+    said = shop.run("export", *arguments)
+    assert said.code == 2
+    assert words in said.err
+    assert not (shop.root / arguments[-1]).exists()
+
+
+def test_a_report_is_written_as_files_that_replace_earlier_ones(shop: Shop) -> None:
+    for _ in range(2):
+        assert shop.ok("report", "spring_winback", "--html", "--pdf").out.split() == [
+            "wrote", "report-spring_winback.html", "wrote", "report-spring_winback.pdf",
+        ]  # fmt: skip
+    assert (shop.root / "report-spring_winback.pdf").read_bytes().startswith(b"%PDF")
+    told = shop.ok("report", "spring_winback", "--pdf", "--out", "papers/spring.pdf", "--json")
+    assert told.data == {"files": ["papers/spring.pdf"]}
+    assert (
+        "several are asked for"
+        in shop.run("report", "spring_winback", "--pdf", "--html", "--out", "a.pdf").err
+    )
+    assert "does not end in .pdf" in shop.run("report", "spring_winback", "--pdf", "--out", "a.html").err
+
+
+def test_a_command_does_not_wait_for_what_notebooks_use() -> None:
+    code = (
+        "import sys, tidings, tidings.cli.main, tidings.cli.report, tidings.cli.export; "
+        "heavy = {'pandas', 'typst', 'openpyxl', 'numpy', 'sqlalchemy', 'tidings.workspace'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = tidings.Nothing
