@@ -183,7 +183,7 @@ def make_report(
         ratio=ratio,
         ratio_assumed=assumed,
         maturity=ripe,
-        effects=all_effects(measured.metrics, arms, arrived),
+        effects=all_effects(measured.metrics, arms, arrived, early=ripe.early, rolling=run.kind == "flow"),
         funnel=rows,
         refusals=refused,
         warnings=warnings,
