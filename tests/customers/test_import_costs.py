@@ -267,6 +267,12 @@ def test_a_header_beyond_the_end_is_said(store: Store, tmp_path: Path) -> None:
         import_file(store, BARE, YANDEX, tmp_path / "a.csv")
 
 
+def test_an_empty_file_is_called_empty_wherever_its_header_should_stand(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"")
+    with pytest.raises(TidingsError, match=r"a.csv is empty"):
+        import_file(store, BARE, YANDEX, tmp_path / "a.csv")
+
+
 AMOUNTS = st.lists(
     st.tuples(
         st.integers(1, 5),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from io import StringIO
 
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 
 from support.measured import (
     AFTERWARDS,
@@ -19,8 +21,10 @@ from support.measured import (
     happen,
     plan,
     respond,
+    run_seeded,
     send,
 )
+from tidings.cli.report import show
 from tidings.clock import FixedClock, to_micros
 from tidings.definitions.hashing import definition_hash
 from tidings.definitions.kinds.campaign import Goal
@@ -179,3 +183,33 @@ def test_a_run_started_after_its_anchor_had_not_begun_before_it_was_started(stor
         for after in (-1, 1, 3)
     }
     assert hours == {-1: False, 1: False, 3: True}
+
+
+def test_while_windows_are_open_limits_for_every_look_stand_beside_those_for_the_end(store: Store) -> None:
+    _, definitions = run_seeded(store, n=800)
+    midway = make_report(store, definitions, "spring", as_of=ANCHOR + timedelta(days=5))
+    plain = midway.as_json()
+    assert plain["maturity"]["early"] and len(plain["effects"]) > 4
+    for effect in plain["effects"]:
+        (low, high), (wide_low, wide_high) = effect["interval"], effect["any_time_interval"]
+        assert wide_low < low < high < wide_high
+        assert (wide_low + wide_high) / 2 == pytest.approx(effect["estimate"])
+        # Tuned for the end of the window: tightest there, at one and a half times the usual ones.
+        assert 1.5 * (high - low) < wide_high - wide_low < 4 * (high - low)
+    page = Console(width=100, record=True, file=StringIO())
+    show(midway, page)
+    told = " ".join(page.export_text().split())
+    assert "at any look" in told
+    assert "hold for all your looks together while the window is open" in told
+    assert "figures and intervals will still move and are valid only then" in told
+    over = make_report(store, definitions, "spring", as_of=AFTERWARDS).as_json()
+    assert {effect["any_time_interval"] for effect in over["effects"]} == {None}
+
+
+def test_without_anything_before_money_has_no_limits_for_every_look(store: Store) -> None:
+    definitions = definitions_with()
+    enrol(store, draw(3, 400), plan_id=plan(store, 1000), definition=definition_hash(definitions, "spring"))
+    happen(store, [Happened(n, "order_placed", ANCHOR + timedelta(days=1), 500 + n) for n in range(1, 200)])
+    plain = make_report(store, definitions, "spring", as_of=ANCHOR + timedelta(days=5)).as_json()
+    has = {effect["metric"]: effect["any_time_interval"] is not None for effect in plain["effects"]}
+    assert has == {"order_placed": True, "revenue": False}

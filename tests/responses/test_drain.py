@@ -16,6 +16,7 @@ from tidings.channels.protocol import Inbound
 from tidings.clock import to_micros
 from tidings.customers.identity import customer_u
 from tidings.customers.permission import refusal
+from tidings.customers.who import VISITOR, Identity, find
 from tidings.definitions.kinds.rules import Purpose
 from tidings.responses.drain import REFUSED_FILE, DrainResult, drain
 from tidings.responses.hook_events import lines_of
@@ -91,6 +92,37 @@ def test_from_the_reader_to_the_tables(store, folder, clock) -> None:
     assert drain(store, folder, salt=SALT) == DrainResult()
     assert waiting_files(folder) == []
     assert rows_of(store, keeping.spool_progress) == []
+
+
+def test_visitors_are_kept_by_their_names_until_somebody_says_who_they_are(store, folder, clock) -> None:
+    with tracker(folder, clock) as address, httpx.Client(base_url=address, headers=BROWSER) as web:
+        answer = web.post(
+            "/v1/events",
+            headers={"authorization": f"Bearer {API_KEY}"},
+            json=[
+                {"event": "page_viewed", "visitor": "v-1", "id": "1", "properties": {"page": "/ad?c=1"}},
+                {"event": "page_viewed", "id": "2", "properties": {"page": "/ad?c=2"}},
+                {"event": "page_viewed", "id": "3", "properties": {"page": "/" * 2001}},
+            ],
+        )
+        assert answer.status_code == 400
+        answer = web.post(
+            "/v1/events",
+            headers={"authorization": f"Bearer {API_KEY}"},
+            json=[
+                {"event": "page_viewed", "visitor": "v-1", "id": "1", "properties": {"page": "/ad?c=1"}},
+                {"event": "page_viewed", "id": "2", "properties": {"page": "/ad?c=2"}},
+                {"event": "order_placed", "visitor": "v-1", "customer": "K0", "id": "o1", "amount": 12.5},
+            ],
+        )
+        assert answer.json() == {"accepted": 3}
+        assert drain(store, folder, salt=SALT).events == 3
+    rows = [(row.visitor, row.customer_id is None) for row in rows_of(store, people.events)]
+    assert rows == [("v-1", True), ("=landing_page:/ad?c=2", True), ("v-1", False)]
+    with store.read() as connection:
+        found = find(connection, {Identity(VISITOR, "v-1")})
+    (known,) = rows_of(store, people.customers, people.customers.c.key == "K0")
+    assert found == {Identity(VISITOR, "v-1"): known.id}
 
 
 def test_who_unsubscribed_is_refused_from_then_on(store, folder, clock) -> None:

@@ -26,6 +26,7 @@ _DETAILS = {
     "unlisted": "customers taken off the list",
     "events_completed": "orders known before that got more lines",
     "events_known": "events known before, left as they were",
+    "unnamed": "rows of people not known yet: kept, and looked for again",
 }
 _WARNINGS = {
     "withdrawals_kept": "rows give consent that the customer has withdrawn; the withdrawal stays",

@@ -153,6 +153,11 @@ def show(report: Report, console: Console) -> None:
         console.print()
     if findings:
         console.print(_effects(findings, doubtful=ratio.alarm))
+        if any(effect.any_time is not None for effect in findings):
+            console.print(
+                "Limits at any look hold for all your looks together while the window is open; the others, and p, hold for one "
+                "look at its end."
+            )
         console.print()
     show_economics(report, console)
     if run.kind != "experiment":
@@ -223,6 +228,9 @@ def _effects(effects: tuple[Effect, ...], *, doubtful: bool) -> Table:
                 p_value(adjusted.difference.p),
                 relative_span(adjusted.relative),
             )
+        if effect.any_time is not None:
+            limits = "\n".join(with_limits(metric, difference.estimate, effect.any_time))
+            table.add_row("   at any look", "", limits, "", "")
         previous = metric.name
     return table
 

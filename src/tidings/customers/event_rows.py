@@ -16,6 +16,8 @@ from tidings.customers.matching import any_row_test
 from tidings.customers.orders import EventItem, Line
 from tidings.customers.row_keys import RowKeys
 from tidings.customers.spill import Groups, Ordinals
+from tidings.customers.unnamed import mark_of, read_visitor
+from tidings.customers.who import Identities
 from tidings.definitions.kinds.importing import Column, EventsImport
 from tidings.definitions.kinds.rules import Event
 from tidings.definitions.money import from_minor, to_minor
@@ -23,7 +25,7 @@ from tidings.definitions.workspace import Definitions
 from tidings.errors import TidingsError
 
 LONGEST_ORDER = 20_000
-LINE_WIDTH = 10
+LINE_WIDTH = 11
 
 
 class EventRows:
@@ -36,7 +38,10 @@ class EventRows:
         self._sale = _event(definitions, mapping.event, mapping.path)
         self._returned = _event(definitions, mapping.returns.event, mapping.path) if mapping.returns else None
         self._is_return = any_row_test(mapping.returns.when, places) if mapping.returns else None
-        self._customer = Cell(mapping.customer, read_key, places)
+        workspace = definitions.workspace
+        self._known = Identities(workspace.salt, workspace.country)
+        self._customer = Cell(mapping.customer, read_key, places) if mapping.customer else None
+        self._visitor = Cell(mapping.visitor, read_visitor, places) if mapping.visitor else None
         self._at = Cell(mapping.at, instant_reader(mapping.at, zone), places)
         self._order = None if mapping.order is None else places[mapping.order]
         self._keys = RowKeys(mapping.ids, places, ordinals)
@@ -57,7 +62,7 @@ class EventRows:
             )
 
     def __call__(self, cells: list[str]) -> EventItem | None:
-        """Return the event of a row, None for one without a customer (counted, its money too)."""
+        """Return the event of a row, None for one that says nothing of who it was (counted, its money too)."""
         returned = self._is_return is not None and self._is_return(cells)
         at = self._at.needed(cells, "no time")
         properties = self._said(cells, returned)
@@ -67,8 +72,8 @@ class EventRows:
             lines = (self._line(cells, returned),)
             amount = self._minor(lines)
         key = self._keys(cells)
-        customer = self._customer(cells)
-        if customer is None:
+        customer, visitor = self._who(cells, properties)
+        if customer is None and visitor is None:
             value = self._major(amount) if amount is not None else None
             self._without_customer(value, returned)
             return None
@@ -82,10 +87,11 @@ class EventRows:
             self.currency if amount is not None else None,
             properties,
             lines,
+            visitor,
         )
 
     def line(self, cells: list[str]) -> tuple[Any, ...] | None:
-        """Return one line of an order as a row of Groups: name of the group first. None without a customer."""
+        """Return one line of an order as a row of Groups: name of the group first. None where it says nothing of who."""
         assert self._order is not None
         order = cells[self._order].strip()
         if not order:
@@ -103,13 +109,14 @@ class EventRows:
             amount = self._told_amount(cells, returned)
             parts = (None, None, None, amount, None)
             value = None if amount is None else self._major(amount)
-        customer = self._customer(cells)
-        if customer is None:
+        customer, visitor = self._who(cells, properties)
+        if customer is None and visitor is None:
             self._without_customer(value, returned)
             return None
-        group = f"{len(order)}:{order}:{customer}:{int(returned)}"
+        whose = customer if customer is not None else f"visitor {visitor}"
+        group = f"{len(order)}:{order}:{whose}:{int(returned)}"
         said = json.dumps(properties, ensure_ascii=False) if properties else None
-        return (group, order, customer, int(returned), at, said, *parts)
+        return (group, order, customer, int(returned), at, said, *parts, visitor)
 
     def orders(self, groups: Groups) -> Iterator[Numbered[EventItem]]:
         """Yield (number of the line, event) for every line; the event comes with the last line of its order."""
@@ -137,16 +144,30 @@ class EventRows:
             amount = self._minor(lines)
         else:
             amount = rows[0][9]
+        # Of the rows of a customer's order one may name the visitor.
+        visitor = next((row[11] for row in rows if row[11] is not None), None)
+        whose = ["order", order, customer] if customer is not None else ["order", order, None, visitor]
         return EventItem(
             self._event(bool(returned)).name,
             customer,
             min(row[4] for row in rows),
-            json.dumps(["order", order, customer, *(["returned"] if returned else [])], ensure_ascii=False),
+            json.dumps([*whose, *(["returned"] if returned else [])], ensure_ascii=False),
             amount,
             self.currency if amount is not None else None,
             json.loads(said) if said else {},
             lines,
+            visitor,
         )
+
+    def _who(self, cells: list[str], properties: dict[str, object]) -> tuple[str | None, str | None]:
+        """Return the customer and what the web site calls them; without both the mark of what else the row says."""
+        customer = self._customer(cells) if self._customer else None
+        visitor = self._visitor(cells) if self._visitor else None
+        if customer is None and visitor is None:
+            visitor = mark_of(self._known, properties)
+        if customer is None and visitor is not None:
+            self._job.seen["unnamed"] += 1
+        return customer, visitor
 
     def _line(self, cells: list[str], returned: bool) -> Line:
         assert self._item is not None

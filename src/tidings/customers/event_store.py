@@ -22,6 +22,7 @@ _COLUMNS = (
     "id",
     "name_id",
     "customer_id",
+    "visitor",
     "occurred_at",
     "received_at",
     "source",
@@ -55,7 +56,11 @@ class EventStore:
         """Store one chunk; return how many events were new, completed, known, or known to say something else."""
         counts: Counter[str] = Counter()
         customers, counts["created"] = ensure_customers(
-            connection, [item.customer for item in items], self._drawer, self._attributes, now
+            connection,
+            [item.customer for item in items if item.customer is not None],
+            self._drawer,
+            self._attributes,
+            now,
         )
         names = self._name_ids(connection, {item.name for item in items})
         stored = self._known(connection, items)
@@ -79,7 +84,8 @@ class EventStore:
                 (
                     known.id,
                     names[item.name],
-                    customers[item.customer],
+                    None if item.customer is None else customers[item.customer],
+                    item.visitor,
                     known.at,
                     now,
                     self._source,

@@ -191,7 +191,11 @@ def _run(
 
 def _end(job: Job, state: str, mapping: Import, actor: str) -> dict[str, Any]:
     """Write the end into the ledger, and a finished import into the audit trail; return everything counted."""
-    counted: dict[str, Any] = {**job.kept, **{name: job.seen[name] for name in SEEN}, **job.answer}
+    counted: dict[str, Any] = {
+        **job.kept,
+        **{name: job.seen[name] for name in (*SEEN, "unnamed")},
+        **job.answer,
+    }
     counted["rejects"] = [[*what, rows] for what, rows in job.rejects.counts.most_common()]
     counted["lost"] = {currency: to_minor(value, currency) for currency, value in job.lost.items()}
     now = to_micros(job.store.clock.now())

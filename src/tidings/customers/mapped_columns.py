@@ -50,7 +50,8 @@ def _read_columns(mapping: Import) -> list[Column]:
     elif isinstance(mapping, CustomersImport):
         columns = [mapping.customer, *(column for _, column in mapping.fields)]
     elif isinstance(mapping, EventsImport):
-        columns = [mapping.customer, mapping.at, *(column for _, column in mapping.properties)]
+        columns = [mapping.customer, mapping.visitor, mapping.at]
+        columns += [column for _, column in mapping.properties]
         if mapping.item is not None:
             item = mapping.item
             columns += [item.key, item.quantity, item.price, item.name]

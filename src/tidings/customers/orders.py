@@ -20,16 +20,20 @@ class Line(NamedTuple):
 
 
 class EventItem(NamedTuple):
-    """One event as the file tells it. `amount` is in minor units of `currency`; `key` identifies it within its source."""
+    """One event as the file tells it. `amount` is in minor units of `currency`; `key` identifies it within its source.
+
+    `visitor` is what the web site calls somebody, or the mark of one known by something else, where there is no customer.
+    """
 
     name: str
-    customer: str
+    customer: str | None
     at: int
     key: str
     amount: int | None
     currency: str | None
     properties: dict[str, object]
     lines: tuple[Line, ...] = ()
+    visitor: str | None = None
 
 
 Sold = tuple[str, Decimal, int]

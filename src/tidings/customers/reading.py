@@ -157,6 +157,8 @@ class Rows:
             if start.startswith(magic):
                 raise TidingsError(f"{self._name} is {what}, not a CSV file", what_to_do=_SAVE_AS)
         start = start.removeprefix(b"\xef\xbb\xbf")
+        if not start:
+            raise _nothing_named(self._name, 1)
         for _ in range(self._above):
             start = self._read_line()
         return self._decoded(start)

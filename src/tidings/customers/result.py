@@ -27,7 +27,7 @@ class ImportResult:
     that events and tests name for the first time are created too). `no_customer_value` is money of rows without a
     customer, in minor units by currency, net of returns. `details` are further counts by name:
     consents, withdrawals_kept, pending_kept, events_known, events_differ, events_completed, enrolled, other_arm, touches,
-    touches_known, matched_by_…, unmatched, products, products_changed, products_known, stock, stock_known, stock_older.
+    touches_known, unnamed (rows of people not known yet), matched_by_…, unmatched, products, products_changed, products_known, stock, stock_known, stock_older.
     `costs` is the money of a file of costs.
     `read_as` says in which encoding, or from which sheet, the file was read. `already` says that this very file was imported before; `resumed_from` is the row behind which it went on.
     """

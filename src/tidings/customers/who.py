@@ -16,7 +16,7 @@ from tidings.customers.addresses import readings
 from tidings.customers.cells import CellError
 from tidings.customers.identity import AddressHasher
 from tidings.customers.knowing import listed, one_of, read_key
-from tidings.store.tables import money, people
+from tidings.store.tables import answers, money, people
 
 VISITOR, PAGE = "visitor", "landing_page"
 # By what, and how it is told to people.
@@ -77,15 +77,20 @@ class Identities:
         return Identity(by, self._hashers[by].of(found[0]))
 
 
-def find(connection: sa.Connection, wanted: Collection[Identity]) -> dict[Identity, int]:
-    """Return the customer of each identity that is known and belongs to one customer only; for one chunk of rows."""
+def find(
+    connection: sa.Connection, wanted: Collection[Identity], *, guests: bool = False
+) -> dict[Identity, int]:
+    """Return the customer of each identity that is known and belongs to one customer only; for one chunk of rows.
+
+    With `guests` a visitor is also known by an order that named nobody and was matched back by what else it said.
+    """
     by: dict[str, set[str]] = defaultdict(set)
     for one in wanted:
         by[one.by].add(one.value)
     found: dict[Identity, int] = {}
     dialect = connection.dialect.name
     for name, values in by.items():
-        statement = _statement(name, dialect)
+        statement = _statement(name, dialect, guests)
         if statement is None:
             continue
         customers: dict[str, set[int]] = defaultdict(set)
@@ -97,7 +102,7 @@ def find(connection: sa.Connection, wanted: Collection[Identity]) -> dict[Identi
     return found
 
 
-def _statement(by: str, dialect: str) -> sa.Select[Any] | sa.CompoundSelect[Any] | None:
+def _statement(by: str, dialect: str, guests: bool) -> sa.Select[Any] | sa.CompoundSelect[Any] | None:
     """Return the select of value and customer, with the values bound as `listed`; None for what is not looked up so."""
     customers, alive = people.customers, people.customers.c.tombstoned_at.is_(None)
     if by == "key":
@@ -120,16 +125,21 @@ def _statement(by: str, dialect: str) -> sa.Select[Any] | sa.CompoundSelect[Any]
             ),
         )
     if by == VISITOR:
-        events = people.events
-        return (
+        events, orders = people.events, answers.conversions
+        theirs = (events.c.visitor.is_not(None), one_of(events.c.visitor, dialect))
+        named = (
             sa.select(events.c.visitor, events.c.customer_id)
             .distinct()
-            .where(
-                events.c.visitor.is_not(None),
-                events.c.customer_id.is_not(None),
-                one_of(events.c.visitor, dialect),
-            )
+            .where(*theirs, events.c.customer_id.is_not(None))
         )
+        if not guests:
+            return named
+        matched = (
+            sa.select(events.c.visitor, orders.c.customer_id)
+            .select_from(events.join(orders, orders.c.event_id == events.c.id))
+            .where(*theirs, events.c.customer_id.is_(None))
+        )
+        return sa.union(named, matched)
     return None
 
 

@@ -18,6 +18,7 @@ from tidings.customers.knowing import listed, one_of
 from tidings.definitions.workspace import Definitions
 from tidings.measurement.blocks import by_index, changed, spans
 from tidings.measurement.matching import Match, MatchedBack, Tally, matches
+from tidings.measurement.rematching import rematch
 from tidings.store.batches import insert_ignoring, insert_rows
 from tidings.store.database import Store
 from tidings.store.table_statistics import analyse
@@ -79,6 +80,8 @@ def refresh(store: Store, definitions: Definitions, *, now: datetime) -> Refresh
         added, removed = added + more, removed + fewer
     if added + removed:
         analyse(store, "conversions")
+        # An order of a guest that was matched back tells who the visitor was that came by an ad before.
+        rematch(store, definitions)
     return Refreshed(now, added, removed, tally.result())
 
 

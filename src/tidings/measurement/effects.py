@@ -11,6 +11,7 @@ from tidings.statistics.cuped import adjust
 from tidings.statistics.means import Difference, welch
 from tidings.statistics.proportions import newcombe
 from tidings.statistics.ratio import Relative, fieller
+from tidings.statistics.sequential import any_time
 from tidings.statistics.sums import Mean, Moments
 
 Interval = tuple[float, float]
@@ -20,6 +21,8 @@ FEW_CONVERTED = 10
 FEW_PAYING = 100
 # Fewer accounts than this in an arm: the delta method is for many.
 FEW_ACCOUNTS = 30
+# Where people come in all the time, limits for every look are made tightest at so many.
+ROLLING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Effect:
     `mean` and `base` are the means of the arm and of the arm it stands against, `customers` the size of the arm.
     `p_holm` allows for the other metrics of the same comparison. `total` is the effect over all customers
     of the arm with its interval (against a holdout only). `reached` is the effect on those whom a message reached.
-    `accounts` counts what intervals rest on where accounts were drawn.
+    `accounts` counts what intervals rest on where accounts were drawn. `any_time` are limits that hold at all looks together,
+    while windows are open; the interval of `difference` holds at the end alone.
     """
 
     metric: Metric
@@ -56,15 +60,21 @@ class Effect:
     total: tuple[float, Interval | None] | None = None
     reached: tuple[float, float, Interval | None] | None = None
     accounts: int | None = None
+    any_time: Interval | None = None
 
 
 def all_effects(
-    metrics: tuple[Metric, ...], arms: tuple[Arm, ...], reached: dict[str, int] | None = None
+    metrics: tuple[Metric, ...],
+    arms: tuple[Arm, ...],
+    reached: dict[str, int] | None = None,
+    *,
+    early: bool = False,
+    rolling: bool = False,
 ) -> tuple[Effect, ...]:
     """Return every comparison that can be made, the most asked for first.
 
     `reached` counts the customers of each arm whom a message reached (or may have). An arm without customers is
-    compared with nothing.
+    compared with nothing. While it is `early`, limits for every look come too; `rolling` tells that people still come in.
     """
     filled = [arm for arm in arms if arm.customers]
     treated = [arm.name for arm in filled if not arm.held_out]
@@ -79,7 +89,34 @@ def all_effects(
             pairs += [(name, (name,), HOLDOUT) for name in treated]
         pairs += [(left, (left,), right) for left, right in combinations(treated, 2)]
         found += [_effect(metric, name, members, against, reached) for name, members, against in pairs]
+    if early:
+        members = {union: tuple(treated)}
+        found = [
+            replace(one, any_time=_any_time(one, members.get(one.arm, (one.arm,)), rolling=rolling))
+            for one in found
+        ]
     return _corrected(found)
+
+
+def _any_time(effect: Effect, members: tuple[str, ...], *, rolling: bool) -> Interval | None:
+    """Return the limits for every look, tuned by what was known before the first: values before, and who was drawn."""
+    treated, _ = effect.metric.together(members)
+    control, _ = effect.metric.together((effect.against,))
+    spread = _spread_before(effect.metric, treated, control)
+    if spread is None:
+        return None
+    size = 1 / (1 / treated.n + 1 / control.n)
+    planned = size / (treated.n + control.n) * ROLLING if rolling else size
+    return any_time(effect.difference, size=size, spread=spread, planned=planned)
+
+
+def _spread_before(metric: Metric, treated: Moments, control: Moments) -> float | None:
+    """Return the variance of a customer's value in the window before; without any before, that of one buyer in twenty."""
+    if len(treated.totals) > 1 and treated.n + control.n > 2:
+        within = treated.deviations()[1, 1] + control.deviations()[1, 1]
+        if within > 0:
+            return float(within) / (treated.n + control.n - 2)
+    return 0.05 * 0.95 if metric.unit in ("share", "count") else None
 
 
 def _effect(

@@ -23,7 +23,16 @@ from tidings.definitions.workspace import Definitions
 from tidings.measurement.accounts import Sizes, by_unit, sizes_of
 from tidings.measurement.answers import response_metric
 from tidings.measurement.arms import ReportedRun
-from tidings.measurement.metrics import COUNTED, Arm, Measured, Metric, Unit, arm_name, moment_columns
+from tidings.measurement.metrics import (
+    COUNTED,
+    Arm,
+    Measured,
+    Metric,
+    Unit,
+    arm_name,
+    arm_place,
+    moment_columns,
+)
 from tidings.measurement.windows import Windows, windows
 from tidings.segments.comparing import Clause, Value, holds
 from tidings.segments.properties import property_value
@@ -60,7 +69,14 @@ def goal_metrics(
             found = response_metric(connection, goal.did, run=run, arms=arms, window=window, as_of=as_of)
         else:
             found = _event_metrics(
-                connection, definitions, goal, run=run, arms=arms, window=window, as_of=as_of
+                connection,
+                definitions,
+                goal,
+                run=run,
+                arms=arms,
+                window=window,
+                alike=len(anchors) == 1,
+                as_of=as_of,
             )
         metrics += [_distinct(metric, goal, metrics) for metric in found.metrics]
         notes += found.notes
@@ -87,6 +103,7 @@ def _event_metrics(
     run: ReportedRun,
     arms: tuple[Arm, ...],
     window: Windows,
+    alike: bool,
     as_of: datetime,
 ) -> Measured:
     event = definitions.events.get(goal.did) or Event(goal.did)
@@ -119,8 +136,10 @@ def _event_metrics(
             priced,
             goal=goal,
             run=run,
-            names=list(ids.values()),
+            ids=list(ids.values()),
+            names=[arm.name for arm in arms],
             window=window,
+            alike=alike,
             as_of=to_micros(as_of),
         )
     ).all()
@@ -208,25 +227,30 @@ def _statement(
     *,
     goal: Goal,
     run: ReportedRun,
-    names: list[int],
+    ids: list[int],
+    names: list[str],
     window: Windows,
+    alike: bool,
     as_of: int,
 ) -> sa.Select[*tuple[Any, ...]]:
     """Return the statement that sums, for each arm, both metrics (`n`, `m`) with their values before.
 
-    `priced` are the events whose amount is in `net`.
+    `priced` are the events whose amount is in `net`; `alike` tells that all windows begin at one instant.
     """
     at = _events.c.occurred_at
-    after = sa.and_(at >= _enrolments.c.anchor_at, at < window.closes, at < as_of)
-    before = sa.and_(at >= window.opens, at < _enrolments.c.anchor_at, at < as_of)
+    after, before = at >= _enrolments.c.anchor_at, at < _enrolments.c.anchor_at
+    within: Clause = sa.true()
+    if not alike:
+        # With one anchor for all the outermost bounds below are the window itself.
+        after, before = sa.and_(after, at < window.closes), sa.and_(before, at >= window.opens)
+        within = sa.or_(after, before)
     amount = net if net is not None else sa.literal(0)
-    counted = sa.and_(sa.or_(after, before), priced) if net is not None else sa.false()
+    counted = sa.and_(within, priced) if net is not None else sa.false()
     unnamed = sa.and_(counted, amount.is_not(None), _events.c.currency.is_(None))
     per = (
         sa.select(
-            sa.func.min(_enrolments.c.arm).label("arm"),
-            sa.func.min(_enrolments.c.variant).label("variant"),
-            sa.func.min(_enrolments.c.customer_id).label("customer_id"),
+            *(_named() if run.accounts else [sa.func.min(arm_place(names)).label("place")]),
+            *([sa.func.min(_enrolments.c.customer_id).label("customer_id")] if run.accounts else []),
             sa.func.sum(sa.case((sa.and_(did, after), 1), else_=0)).label("n_after"),
             sa.func.sum(sa.case((sa.and_(did, before), 1), else_=0)).label("n_before"),
             sa.func.sum(sa.case((after, sa.func.coalesce(amount, 0)), else_=0)).label("m_after"),
@@ -236,11 +260,14 @@ def _statement(
             sa.func.sum(sa.case((sa.and_(did, after, amount.is_(None)), 1), else_=0)).label("unpriced"),
             sa.func.sum(sa.case((unnamed, 1), else_=0)).label("unnamed"),
         )
-        .select_from(_enrolments.join(_events, _events.c.customer_id == _enrolments.c.customer_id))
+        # The 0 keeps a database from going through the events first and looking for the enrolment of each: with few of them
+        # outside the window that reads less and sorts all of it. In the order of the enrolments nothing is sorted, and
+        # the index of a customer's events answers without their rows.
+        .select_from(_enrolments.join(_events, _events.c.customer_id == _enrolments.c.customer_id + 0))
         .where(
             _enrolments.c.run_id == run.id,
             COUNTED,
-            _events.c.name_id.in_(names or [-1]),
+            _events.c.name_id.in_(ids or [-1]),
             at >= window.first_open,
             at < min(window.last_close, as_of),
         )
@@ -254,10 +281,10 @@ def _statement(
             return sa.case((column > 0, sa.literal(1.0, sa.Double)), else_=sa.literal(0.0, sa.Double))
         return sa.cast(column, sa.Double)
 
+    keys = ("arm", "variant") if run.accounts else ("place",)
+    own = ("customer_id",) if run.accounts else ()
     valued = sa.select(
-        per.c.arm,
-        per.c.variant,
-        per.c.customer_id,
+        *(per.c[key] for key in (*keys, *own)),
         counted_once(per.c.n_after).label("n_after"),
         counted_once(per.c.n_before).label("n_before"),
         sa.cast(per.c.m_after, sa.Double).label("m_after"),
@@ -275,18 +302,25 @@ def _statement(
         [valued.c[f"{prefix}_after"], valued.c[f"{prefix}_before"], *size] for prefix in ("n", "m")
     )
     return sa.select(
-        valued.c.arm,
-        valued.c.variant,
+        *(valued.c[key] for key in keys),
         *[column.label(f"n_{column.name}") for column in moment_columns(counts)],
         *[column.label(f"m_{column.name}") for column in moment_columns(money)],
         sa.func.sum(valued.c.n_some).label("n_some"),
         sa.func.sum(valued.c.m_some).label("m_some"),
-        sa.func.sum(sa.case((valued.c.n_some > 0, 1), else_=0)).label("n_some_accounts"),
-        sa.func.sum(sa.case((valued.c.m_some > 0, 1), else_=0)).label("m_some_accounts"),
+        *(
+            sa.func.sum(sa.case((valued.c[f"{prefix}_some"] > 0, 1), else_=0)).label(
+                f"{prefix}_some_accounts"
+            )
+            for prefix in (("n", "m") if run.accounts else ())
+        ),
         *(sa.func.min(valued.c[name]).label(name) for name in _LOWEST),
         *(sa.func.max(valued.c[name]).label(name) for name in _HIGHEST),
         *(sa.func.sum(valued.c[name]).label(name) for name in _COUNTED),
-    ).group_by(valued.c.arm, valued.c.variant)
+    ).group_by(*(valued.c[key] for key in keys))
+
+
+def _named() -> list[sa.Label[str]]:
+    return [sa.func.min(_enrolments.c[name]).label(name) for name in ("arm", "variant")]
 
 
 def _metric(
@@ -303,7 +337,10 @@ def _metric(
 ) -> Metric:
     """Return the metric from the sums of those who had an event, over everybody in the arm."""
     factor = 10.0 ** -exponent(currency) if currency else 1.0
-    found = {arm_name(row.arm, row.variant): row._mapping for row in rows}
+    if sizes is None:
+        found = {arms[row.place].name: row._mapping for row in rows}
+    else:
+        found = {arm_name(row.arm, row.variant): row._mapping for row in rows}
     some = {arm.name: int(found[arm.name][f"{prefix}_some"]) if arm.name in found else 0 for arm in arms}
 
     def sums(arm: Arm, cells: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:

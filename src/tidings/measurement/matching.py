@@ -9,26 +9,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from tidings.customers.cells import CellError
-from tidings.customers.who import PAGE, VISITOR, WORDS, Identities, Identity, find
+from tidings.customers.unnamed import said
+from tidings.customers.who import PAGE, VISITOR, WORDS, Identities, Identity, find, of_mark
 from tidings.definitions.workspace import Definitions
-from tidings.measurement.rematching import PAGE_PROPERTIES, by_page
+from tidings.measurement.rematching import by_page
 from tidings.store.database import Store
 from tidings.store.tables import people
 
-# By what, and the properties of an order that may hold it, in the order in which they are believed.
-_PROPERTIES = {
-    "code": ("code", "coupon", "coupon_code", "voucher"),
-    "phone": ("phone", "telephone", "mobile"),
-    "email": ("email", "e_mail"),
-    PAGE: PAGE_PROPERTIES,
-}
+# What is believed first.
 _ORDER = ("code", "phone", "email", VISITOR, PAGE)
 _CHUNK = 500
 _events, _names = people.events, people.event_names
@@ -139,12 +132,12 @@ def matches(store: Store, definitions: Definitions, names: Sequence[str]) -> Ite
             ).all()
             if not rows:
                 return
-            said = [_identities(known, row.visitor, row.properties or {}) for row in rows]
-            every = {one for those in said for one in those}
+            told = [_identities(known, row.visitor, row.properties or {}) for row in rows]
+            every = {one for those in told for one in those}
             found = find(connection, every)
             found |= by_page(connection, {one.value for one in every if one.by == PAGE}, definitions)
         after = rows[-1].id
-        yield [_match(row, those, found) for row, those in zip(rows, said, strict=True)]
+        yield [_match(row, those, found) for row, those in zip(rows, told, strict=True)]
 
 
 def _match(row: Any, said: Sequence[Identity], found: Mapping[Identity, int]) -> Match:
@@ -155,11 +148,11 @@ def _match(row: Any, said: Sequence[Identity], found: Mapping[Identity, int]) ->
 
 def _identities(known: Identities, visitor: str | None, properties: Mapping[str, Any]) -> list[Identity]:
     """Return by what the person of an order may be known, best first; what cannot be read is passed over."""
-    said: list[Identity] = []
+    told: list[Identity] = []
     for by in _ORDER:
-        values = [visitor] if by == VISITOR else [properties.get(name) for name in _PROPERTIES[by]]
-        for value in values:
-            if isinstance(value, str) and value.strip():
-                with suppress(CellError):
-                    said.append(known.reader(by)(value.strip()))
-    return said
+        if by != VISITOR:
+            told += said(known, properties, by)
+        elif visitor is not None and visitor.strip():
+            # What a mark stands for is among the properties as well, but for one that a file no longer has.
+            told.append(of_mark(visitor.strip()))
+    return told

@@ -62,6 +62,28 @@ def arm_name(arm: str, variant: str | None) -> str:
     return HOLDOUT if arm == HOLDOUT else variant or arm
 
 
+def arm_place(names: Sequence[str]) -> sa.ColumnElement[int]:
+    """Return the place in `names` of the arm of an enrolment, -1 for an arm of another name.
+
+    Groups of whole numbers are sorted in half the time of groups of words, and reports group every enrolment.
+    """
+    enrolments = sending.enrolments
+    places = {name: place for place, name in enumerate(names) if name != HOLDOUT}
+    # Numbers in the text of the statement: a database groups by a parameter only where it is the very same one.
+    nowhere = sa.literal_column("-1", sa.Integer)
+    treated: sa.ColumnElement[int] = (
+        sa.case(
+            {name: sa.literal_column(str(place), sa.Integer) for name, place in places.items()},
+            value=sa.func.coalesce(enrolments.c.variant, enrolments.c.arm),
+            else_=nowhere,
+        )
+        if places
+        else nowhere
+    )
+    held = sa.literal_column(str(names.index(HOLDOUT)), sa.Integer) if HOLDOUT in names else nowhere
+    return sa.case((enrolments.c.arm == HOLDOUT, held), else_=treated)
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric of every arm, in units that people read: shares of 1, counts, major units of money.

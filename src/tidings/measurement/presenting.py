@@ -13,7 +13,7 @@ def effect_json(effect: Effect, *, doubt: str | None, early: bool) -> dict[str, 
     """Return the effect with stable keys.
 
     `estimate` and `interval` are per customer: a difference of rates (0 … 1), of counts, or of money in
-    major units of `currency`. Where something cannot be known it is null and the `…reason` beside it says why.
+    major units of `currency`; `any_time_interval` holds at all looks together and is there while windows are open. Where something cannot be known it is null and the `…reason` beside it says why.
     `doubt` is the sentence why the figures are no finding, None where they may be believed.
     """
     adjusted = effect.adjusted
@@ -48,6 +48,7 @@ def effect_json(effect: Effect, *, doubt: str | None, early: bool) -> dict[str, 
             "estimate": effect.reached[1],
             "interval": _ends(effect.reached[2]),
         },
+        "any_time_interval": _ends(effect.any_time),
         "rough": effect.rough,
         "doubtful": doubt is not None,
         "doubtful_reason": doubt,

@@ -8,14 +8,13 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from tidings.customers.knowing import listed, one_of
+from tidings.customers.unnamed import PAGE_PROPERTIES
 from tidings.customers.who import PAGE, VISITOR, Identity, find, of_mark
 from tidings.definitions.workspace import Definitions
 from tidings.segments.properties import property_value
 from tidings.store.database import Store
 from tidings.store.tables import answers, people
 
-# Properties of events that hold the address of a page.
-PAGE_PROPERTIES = ("landing_page", "page", "url")
 _CHUNK = 1_000
 _touches, _events, _names = answers.touches, people.events, people.event_names
 
@@ -38,7 +37,7 @@ def rematch(store: Store, definitions: Definitions | None = None) -> int:
             if not marks:
                 return matched
             known = {mark: of_mark(mark) for mark in marks}
-            found = find(connection, known.values())
+            found = find(connection, known.values(), guests=True)
             found |= by_page(connection, {one.value for one in known.values() if one.by == PAGE}, definitions)
         after = marks[-1]
         moves = [
@@ -84,7 +83,9 @@ def by_page(
                     customers[address].add(customer)
                 elif visitor is not None:
                     visitors[address].add(visitor)
-    named = find(connection, {Identity(VISITOR, one) for those in visitors.values() for one in those})
+    named = find(
+        connection, {of_mark(one) for those in visitors.values() for one in those if not one.startswith("=")}
+    )
     found: dict[Identity, int] = {}
     for address in customers.keys() | visitors.keys():
         those = set(customers[address])

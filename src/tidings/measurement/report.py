@@ -20,7 +20,7 @@ from tidings.errors import TidingsError, UsageError
 from tidings.measurement.arms import ReportedRun, find_arms, find_run
 from tidings.measurement.contamination import Contamination, contamination
 from tidings.measurement.effects import Effect, all_effects
-from tidings.measurement.funnel import FunnelRow, Refusal, funnel, reached, refusals
+from tidings.measurement.funnel import FunnelRow, Refusal, Standing, funnel, reached, refusals, standing
 from tidings.measurement.goals import goal_metrics
 from tidings.measurement.maturity import Maturity, maturity
 from tidings.measurement.metrics import COUNTED, HOLDOUT, TREATED, Arm, Measured
@@ -172,9 +172,12 @@ def make_report(
             as_of=as_of,
         )
         converted = measured.main.some if measured.main else {}
-        rows = funnel(connection, run.id, arms, converted, as_of) if begun else ()
+        stand = standing(connection, run.id, arms) if begun else Standing({}, True)
+        rows = funnel(connection, run.id, arms, converted, as_of, stand) if begun else ()
         refused = refusals(connection, run.id, run.plan_id) if begun else ()
-        arrived = reached(connection, run.id, accounts=run.accounts) if begun and not experiment else None
+        arrived = (
+            reached(connection, run.id, stand, accounts=run.accounts) if begun and not experiment else None
+        )
         later = _later_entries(connection, run) if begun else 0
         earned = (
             economics(
@@ -209,7 +212,7 @@ def make_report(
         ratio=ratio,
         ratio_assumed=assumed,
         maturity=ripe,
-        effects=all_effects(measured.metrics, arms, arrived),
+        effects=all_effects(measured.metrics, arms, arrived, early=ripe.early, rolling=run.kind == "flow"),
         funnel=rows,
         refusals=refused,
         warnings=warnings,

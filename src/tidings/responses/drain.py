@@ -94,7 +94,7 @@ class Drainer:
         self._folder = folder
         self._salt = salt
         house = house or House(salt)
-        self._kinds = house.kinds
+        self._kinds, self._country = house.kinds, house.country
         self._incoming = Incoming(store, house)
         self._guard = threading.Lock()
         self._known: dict[str, int] = {}
@@ -179,7 +179,9 @@ class Drainer:
             with self._store.read() as connection:
                 prepared = prepare(connection, rest, now=now)
             with self._store.durable("drain") as connection:
-                counts = apply(connection, prepared, salt=self._salt, now=now, kinds=self._kinds)
+                counts = apply(
+                    connection, prepared, salt=self._salt, country=self._country, now=now, kinds=self._kinds
+                )
                 self._note(connection, name, part[-1].end)
             return DrainResult(**counts) + hooked
         except (StoreError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:

@@ -4,6 +4,9 @@
      "properties": {"category": "garden", "items": 3}, "amount": "129.50", "currency": "EUR"}
 
 One such object, or an array of at most 1,000. `id` makes sending again harmless; without it each arrival counts.
+`visitor` is what the web site calls somebody: instead of `customer` for people who are not known yet, or beside it, which tells
+who the visitor is. An event without both is taken where a property says who it may be: a code, an e-mail address, a telephone
+number or a landing page.
 `amount` is net, in major units, and only for events that declare `revenue`.
 """
 
@@ -17,12 +20,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tidings.clock import from_micros, to_micros
+from tidings.customers.unnamed import PROPERTIES
 from tidings.definitions.kinds.rules import Event, EventProperty, Events
 from tidings.definitions.money import from_minor, to_minor
 
 MOST_EVENTS = 1_000
 MOST_BYTES = 1024 * 1024
-_KEYS = frozenset(("event", "customer", "at", "id", "properties", "amount", "currency"))
+_KEYS = frozenset(("event", "customer", "visitor", "at", "id", "properties", "amount", "currency"))
 _LONGEST = 200
 _LONGEST_TEXT = 2_000
 _MOST_MONEY = 10**15
@@ -81,7 +85,7 @@ class EventReader:
 
     def _event(self, one: Any, source: str, now: int) -> dict[str, Any]:
         if not isinstance(one, dict):
-            raise _Wrong("it must be an object with at least `event` and `customer`.")
+            raise _Wrong("it must be an object with at least `event`, and `customer` or `visitor`.")
         unknown = sorted(set(one) - _KEYS)
         if unknown:
             raise _Wrong(
@@ -95,10 +99,16 @@ class EventReader:
             "k": "event",
             "at": now,
             "event": name,
-            "customer": _text(one, "customer"),
             "occurred": _instant(one.get("at"), now),
             "source": source,
         }
+        if one.get("customer") is not None:
+            record["customer"] = _text(one, "customer")
+        if one.get("visitor") is not None:
+            record["visitor"] = _text(one, "visitor")
+            # So begin the marks of those who are known by something else.
+            if record["visitor"].startswith("="):
+                raise _Wrong('`visitor` must not begin with "=".')
         if "id" in one:
             record["id"] = _text(one, "id")
         currency = one.get("currency", self.currency)
@@ -120,7 +130,17 @@ class EventReader:
         ):
             raise _Wrong("`currency` without an amount of money says nothing.")
         record["properties"] = properties
+        if "customer" not in record and "visitor" not in record and not _hints(properties):
+            raise _Wrong(
+                "it says nothing of who it was: send `customer`, or `visitor` for people not known yet."
+            )
         return record
+
+
+def _hints(properties: dict[str, Any]) -> bool:
+    """Tell whether a property may say who it was."""
+    names = (name for those in PROPERTIES.values() for name in those)
+    return any(isinstance(properties.get(name), str) and properties[name].strip() for name in names)
 
 
 def _properties(given: Any, event: Event, currency: str) -> dict[str, Any]:

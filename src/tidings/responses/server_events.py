@@ -1,4 +1,4 @@
-"""Events that a server sent become rows of `events`; customers they name first are made."""
+"""Events that a server sent become rows of `events`; customers they name first are made, visitors kept by their names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tidings.customers.identity import Drawer
+from tidings.customers.unnamed import STRANGER, mark_of
+from tidings.customers.who import Identities
 from tidings.responses.spool import Record
 from tidings.store.batches import insert_rows
 from tidings.store.tables import people
@@ -14,6 +16,7 @@ from tidings.store.tables import people
 _COLUMNS = (
     "name_id",
     "customer_id",
+    "visitor",
     "occurred_at",
     "received_at",
     "source",
@@ -25,7 +28,12 @@ _COLUMNS = (
 
 
 def store_events(
-    connection: sa.Connection, arrived: Sequence[tuple[str, Record]], *, salt: str, now: int
+    connection: sa.Connection,
+    arrived: Sequence[tuple[str, Record]],
+    *,
+    salt: str,
+    country: str | None,
+    now: int,
 ) -> tuple[int, int]:
     """Store events given as (spool key, record); return how many events and how many customers are new.
 
@@ -41,11 +49,21 @@ def store_events(
             connection, people.event_names, [(name,) for name in missing], ("name",), ignore_conflicts=True
         )
         names |= _ids(connection, people.event_names, people.event_names.c.name, set(missing))
-    customers, added = _customers(connection, {one["customer"] for one in records}, salt, now)
+    customers, added = _customers(
+        connection, {one["customer"] for one in records if "customer" in one}, salt, now
+    )
+    known = Identities(salt, country)
+    # Nobody known: by what the site calls them, else by what the event says, else as a stranger who came this once.
+    visitors = {
+        key: record.get("visitor") or mark_of(known, record["properties"]) or f"={STRANGER}:{key}"
+        for key, record in arrived
+        if "customer" not in record
+    }
     rows = [
         (
             names[record["event"]],
-            customers[record["customer"]],
+            customers[record["customer"]] if "customer" in record else None,
+            record.get("visitor") if "customer" in record else visitors[key],
             record["occurred"],
             record["at"],
             record["source"],

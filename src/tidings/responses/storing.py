@@ -100,6 +100,7 @@ def apply(
     prepared: Prepared,
     *,
     salt: str,
+    country: str | None = None,
     now: int,
     kinds: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
@@ -113,7 +114,7 @@ def apply(
     insert_rows(connection, answers.hits, rows, _HIT_COLUMNS)
     responses = store_judgement(connection, judged, prepared.judgement)
     unsubscribed = withdraw(connection, prepared.withdrawals, now=now, kinds=kinds)
-    events, customers = store_events(connection, prepared.events, salt=salt, now=now)
+    events, customers = store_events(connection, prepared.events, salt=salt, country=country, now=now)
     return {
         "hits": len(rows),
         "responses": responses,

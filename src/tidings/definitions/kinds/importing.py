@@ -91,14 +91,15 @@ class EventsImport:
 
     `ids` are the columns whose values identify an event for ever; without them it is the order, or else the
     hash of the row and its ordinal among equals in the file. `fresh`: nothing that uses the event is sent while
-    its last finished import is older.
+    its last finished import is older. `visitor` is what the web site calls somebody; a row may have it, a customer or both
+    (both tell who the visitor is), and `customer` is None where the file names no customers at all.
     """
 
     id: str
     title: str
     path: str
     event: str
-    customer: Column
+    customer: Column | None
     at: Column
     order: str | None = None
     item: Item | None = None
@@ -107,6 +108,7 @@ class EventsImport:
     ids: tuple[str, ...] = ()
     skip: tuple[RowTest, ...] = ()
     fresh: Duration | None = None
+    visitor: Column | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,8 @@ EVENTS = Keys(
         kind_key("events"),
         Key("event", _MADE, "The event that a row, or the rows of an order, become.", "event: order_placed", required=True),
         Key("order", HEADER, "Rows with the same value are one event with items, at its first minute.", "order: InvoiceNo"),
-        _CUSTOMER,
+        Key("customer", COLUMN, "The column of the customer's number.", "customer: CustomerID"),
+        Key("visitor", COLUMN, "What the web site calls somebody: a row has it, a customer, or both, which tells who it is.", "visitor: visitor_id"),
         Key("at", COLUMN, "When it happened.", "at: {column: InvoiceDate, zone: Europe/London}", required=True),
         Key("item", Reader(_item, "columns of an order line", ITEM_KEYS.schema()), "One line of an order; its value is quantity times price.", "item: {key: StockCode, quantity: Quantity, price: {column: UnitPrice, money: GBP}}"),
         Key("returns", Reader(_returns, "which rows are returns", RETURNS_KEYS.schema()), "Rows that are returns become events of their own.", "returns: {when: [{Quantity: less than 0}], event: order_returned}"),
@@ -288,13 +289,21 @@ def _events(
         context.report("VAL06", mapping.entries["item"].value, "the price of an item needs its currency", "price: {column: UnitPrice, money: GBP}")  # fmt: skip
     if event is not None and "properties" in values:
         _declared(event, mapping.entries["properties"].value, context)
+    if "customer" not in values and "visitor" not in values:
+        report_missing(
+            mapping,
+            context,
+            'an import of events needs "customer" or "visitor"',
+            "customer: customer_id",
+            ["import", "kind", "event", "order"],
+        )
     optional = {
         key: values[key]
-        for key in ("order", "item", "returns", "properties", "ids", "skip", "fresh")
+        for key in ("visitor", "order", "item", "returns", "properties", "ids", "skip", "fresh")
         if key in values
     }
     return EventsImport(
-        **start, event=values["event"], customer=values["customer"], at=values["at"], **optional
+        **start, event=values["event"], customer=values.get("customer"), at=values["at"], **optional
     )
 
 

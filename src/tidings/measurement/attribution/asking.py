@@ -189,8 +189,8 @@ def period_of(first: str | None, last: str | None, definitions: Definitions, tod
     Raises UsageError for what is no day, or days in the wrong order.
     """
     zone = ZoneInfo(definitions.workspace.zone)
-    end = _day(last, "--to") if last else today
-    begin = _day(first, "--from") if first else end - timedelta(days=_DAYS - 1)
+    end = day_of(last, "--to") or today
+    begin = day_of(first, "--from") or end - timedelta(days=_DAYS - 1)
     if begin > end:
         raise UsageError(f"{begin} comes after {end}", what_to_do="give the earlier day as --from")
     return Period(
@@ -198,7 +198,10 @@ def period_of(first: str | None, last: str | None, definitions: Definitions, tod
     )
 
 
-def _day(text: str, option: str) -> date:
+def day_of(text: str | None, option: str) -> date | None:
+    """Return the day that an option says, None where it says none. Raises UsageError for what is no day."""
+    if not text:
+        return None
     try:
         if len(text) != len("2027-03-20"):
             raise ValueError
