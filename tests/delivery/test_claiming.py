@@ -12,7 +12,8 @@ from support.ledger_channel import Answer, Channel, render
 from support.ledger_world import address_of, seed, states
 from tidings.clock import FixedClock
 from tidings.delivery.claiming import look, take
-from tidings.delivery.sender import deliver, finish
+from tidings.delivery.sender import deliver
+from tidings.delivery.standing import finish
 from tidings.errors import StoreError
 from tidings.store.database import Store
 from tidings.store.tables import sending
@@ -73,7 +74,7 @@ def test_a_run_is_not_finished_over_a_message_that_just_came_back(
     store: Store, monkeypatch: pytest.MonkeyPatch, many: bool
 ) -> None:
     if many:
-        monkeypatch.setattr("tidings.delivery.sender._FEW", 1)
+        monkeypatch.setattr("tidings.delivery.standing._FEW", 1)
     world, messages = seed(store, 3), sending.messages
     with store.durable("test") as connection:
         connection.execute(sa.update(messages).values(state="in_doubt", started_at=1, attempt=1))

@@ -24,7 +24,7 @@ from tidings.delivery.kept import Kept
 from tidings.delivery.pause import pause, resume
 from tidings.delivery.recorded import recorded
 from tidings.delivery.running import deliver_run
-from tidings.delivery.sender import finish, run_counts
+from tidings.delivery.standing import finish, run_counts
 from tidings.delivery.verify import verify
 from tidings.errors import UsageError
 from tidings.store.database import Store

@@ -23,6 +23,7 @@ from tidings.delivery.claiming import look, take
 from tidings.delivery.ownership import own_name, provably_dead
 from tidings.delivery.recovery import Recovered, recover
 from tidings.delivery.sender import deliver
+from tidings.delivery.standing import finish
 from tidings.delivery.starting import StartMark, Word
 from tidings.delivery.verify import verify
 from tidings.store.boot import boot_id
@@ -252,7 +253,7 @@ def test_a_message_held_back_at_the_last_instant_opens_a_run_that_another_sender
         with store.durable("test") as connection:
             connection.execute(sa.update(sending.claims).values(leased_until=0))
         assert recover(store, world.job, owner="other:1:1:x", boot_id=boot_id()) == Recovered(1, 0, 1)
-        assert sender.finish(store, world.run_id, now=1)
+        assert finish(store, world.run_id, now=1)
         asked.append("too late")
         return False
 

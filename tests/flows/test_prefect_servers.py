@@ -30,7 +30,7 @@ from tidings.campaigns.runs import start_run
 from tidings.clock import SystemClock
 from tidings.config.settings import load_settings
 from tidings.delivery.doubt import doubts, resolve
-from tidings.delivery.sender import run_counts
+from tidings.delivery.standing import run_counts
 from tidings.delivery.verify import verify
 from tidings.store.tables import sending
 

@@ -36,7 +36,12 @@ def stuffed(payload: bytes) -> bytes:
     odd = _ODD.search(payload)
     # The end of a canonical message is the first CR that no ordinary line follows; then every CR has its LF.
     canonical = odd is not None and odd.start() == len(payload) - 2 and payload[-1:] == b"\n"
-    if canonical and payload[:1] != b"." and payload.count(b"\r") == payload.count(b"\n"):
+    # As many of the one as of the other: to leave them out takes a fraction of the time of counting them.
+    if (
+        canonical
+        and payload[:1] != b"."
+        and len(payload.replace(b"\r", b"")) == len(payload.replace(b"\n", b""))
+    ):
         return payload
     ends = payload.count(b"\n")
     if ends != payload.count(b"\r") or ends != payload.count(b"\r\n"):

@@ -50,6 +50,7 @@ class Asking:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._due: Question | None = None
+        self._judged: Question | None = None
         self._candidates: dict[bool, Question] = {}
 
     def due(self, connection: sa.Connection, *, after: int, now: int, limit: int) -> tuple[int, ...]:
@@ -58,6 +59,13 @@ class Asking:
             self._due = Question(_due_statement(self._job), connection.dialect)
         rows = self._due.rows(connection, {"after": after, "now": now, "limit": limit})
         return tuple([row[0] for row in rows])
+
+    def judged(self, connection: sa.Connection, *, after: int, now: int, limit: int) -> list[Candidate]:
+        """Return what `due` and then `candidates` would, in one look at an unchanged state."""
+        if self._judged is None:
+            self._judged = Question(_judged_statement(self._job), connection.dialect)
+        rows = self._judged.rows(connection, {"after": after, "now": now, "limit": limit})
+        return [tuple.__new__(Candidate, row) for row in rows]
 
     def candidates(self, connection: sa.Connection, found: Sequence[int], now: int) -> list[Candidate]:
         """Return those of the messages found that are still due, in order, each with what the gate says of it.
@@ -115,9 +123,16 @@ def given(dialect: str, ids: Sequence[int]) -> dict[str, object]:
 
 
 def _due_statement(job: Job) -> sa.Select[Any]:
+    return _next_due(sa.select(_messages.c.id), job)
+
+
+def _judged_statement(job: Job) -> sa.Select[Any]:
+    return _next_due(_with_verdict(job), job)
+
+
+def _next_due(statement: sa.Select[Any], job: Job) -> sa.Select[Any]:
     return (
-        sa.select(_messages.c.id)
-        .where(
+        statement.where(
             _messages.c.run_id == job.run_id,
             _messages.c.id > sa.bindparam("after", type_=sa.BigInteger),
             *_is_due(job),
@@ -128,32 +143,35 @@ def _due_statement(job: Job) -> sa.Select[Any]:
 
 
 def _candidates_statement(job: Job, dialect: str, *, spanned: bool) -> sa.Select[Any]:
-    customers = people.customers
-    address, _ = address_columns(job.kind)
-    area = area_column() if job.terms.window else sa.literal_column("''", sa.Text)
-    # In the order of Candidate.
     return (
-        sa.select(
-            gate.verdict(job, _NOW, claiming=True),
-            _messages.c.id,
-            _messages.c.customer_id,
-            _messages.c.variant,
-            _messages.c.step,
-            _messages.c.attempt,
-            _messages.c.version,
-            customers.c.key,
-            customers.c.locale,
-            address,
-            _messages.c.enrolment_id,
-            _messages.c.due_at,
-            _messages.c.expires_at,
-            area,
-        )
-        .select_from(_messages.join(customers, customers.c.id == _messages.c.customer_id))
+        _with_verdict(job)
         .where(among(dialect, spanned=spanned), *_is_due(job))
         .order_by(_messages.c.id)
         .with_for_update(skip_locked=True, of=_messages)
     )
+
+
+def _with_verdict(job: Job) -> sa.Select[Any]:
+    customers = people.customers
+    address, _ = address_columns(job.kind)
+    area = area_column() if job.terms.window else sa.literal_column("''", sa.Text)
+    # In the order of Candidate.
+    return sa.select(
+        gate.verdict(job, _NOW, claiming=True),
+        _messages.c.id,
+        _messages.c.customer_id,
+        _messages.c.variant,
+        _messages.c.step,
+        _messages.c.attempt,
+        _messages.c.version,
+        customers.c.key,
+        customers.c.locale,
+        address,
+        _messages.c.enrolment_id,
+        _messages.c.due_at,
+        _messages.c.expires_at,
+        area,
+    ).select_from(_messages.join(customers, customers.c.id == _messages.c.customer_id))
 
 
 def _is_due(job: Job) -> tuple[sa.ColumnElement[bool], ...]:

@@ -21,7 +21,7 @@ from tidings.delivery.claiming import PENDING
 from tidings.delivery.doubt import runs_of
 from tidings.delivery.ownership import own_name
 from tidings.delivery.recovery import recover
-from tidings.delivery.sender import finish
+from tidings.delivery.standing import finish
 from tidings.delivery.work import Job
 from tidings.errors import UsageError
 from tidings.store.audit import append

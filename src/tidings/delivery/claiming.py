@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from tidings.clock import to_micros
 from tidings.customers.knowing import listed, one_of
 from tidings.customers.zones import area_column
 from tidings.delivery import budget, caps, gate, offers, throttle
-from tidings.delivery.asking import Asking, among, given, is_span
+from tidings.delivery.asking import Asking, Candidate, among, given, is_span
 from tidings.delivery.hours import Hour, hours_of
 from tidings.delivery.work import Claimed, Job
 from tidings.errors import UsageError
@@ -23,10 +24,13 @@ from tidings.store.database import Store
 from tidings.store.engines import to_json
 from tidings.store.tables import keeping, people, sending
 
-# Begins a durable transaction for a purpose.
+# Begins a durable transaction for a purpose, and one that reads.
 Durable = Callable[[str], AbstractContextManager[sa.Connection]]
+Read = Callable[[], AbstractContextManager[sa.Connection]]
 
 MICROS = 1_000_000
+# The values of a message without any.
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 PENDING = ("planned", "claimed", "started", "deferred")
 
 
@@ -58,21 +62,34 @@ class Found:
     """The ids of messages that are due, in order, or why nothing may go out now.
 
     `wait`: the seconds until the channel's rate, which all processes keep together, has something left.
+    `judged`: what the gate said of each of them at the instant `at`, where it was asked.
     """
 
     ids: tuple[int, ...] = ()
     held: str = ""
     wait: float = 0.0
+    judged: tuple[Candidate, ...] = ()
+    at: int = 0
 
 
-def look(store: Store, job: Job, *, after: int, limit: int, asking: Asking | None = None) -> Found:
+def look(
+    store: Store,
+    job: Job,
+    *,
+    after: int,
+    limit: int,
+    asking: Asking | None = None,
+    read: Read | None = None,
+    judging: bool = False,
+) -> Found:
     """Find up to `limit` messages that are due with ids above `after`, without the write lock.
 
     A big run is looked through more often than there is something to claim, and nobody must wait for that.
-    `asking` is that of the job, for those who look more than once.
+    `asking` is that of the job, for those who look more than once. `read` gives the connection, `store.read` when left
+    out. `judging`: ask the gate as well, for somebody who can tell in the claim that nothing has changed.
     """
     now = to_micros(store.clock.now())
-    with store.read() as connection:
+    with (read or store.read)() as connection:
         held = why_held(connection, job.run_id, job.channel)
         if held:
             return Found(held=held)
@@ -80,7 +97,11 @@ def look(store: Store, job: Job, *, after: int, limit: int, asking: Asking | Non
         if job.terms.rate:
             tokens, wait = throttle.look(store, connection, job.channel, job.terms.rate)
             limit = min(limit, max(tokens, 1))
-        ids = (asking or Asking(job)).due(connection, after=after, now=now, limit=limit)
+        asking = asking or Asking(job)
+        if judging and not wait:
+            judged = tuple(asking.judged(connection, after=after, now=now, limit=limit))
+            return Found(tuple([row[1] for row in judged]), judged=judged, at=now)
+        ids = asking.due(connection, after=after, now=now, limit=limit)
         return Found(wait=wait) if ids and wait else Found(ids)
 
 
@@ -94,40 +115,44 @@ def take(
     lease_seconds: float,
     durable: Durable | None = None,
     asking: Asking | None = None,
+    known: Callable[[int], Sequence[Candidate] | None] | None = None,
 ) -> Taken:
     """Claim those of the messages found that are still due; those that the gate refuses or puts off are settled here.
 
     The whole is one durable transaction: after a kill either the claim stands or nothing happened. `durable` begins
-    it, `store.durable` when left out. `asking` is that of the job, for those who claim more than once.
+    it, `store.durable` when left out. `asking` is that of the job, for those who claim more than once. `known` is asked,
+    inside the transaction and for the instant, what the gate says of them and whether anything may go out at all: the
+    answer of `look` where nobody has written since, None where they are to be asked anew.
     """
     now = to_micros(store.clock.now())
     hours = _hours(store, job, found, now) if job.terms.window else None
     # Measured before the store reads its own clock, so our idea of the end is never later than the store's.
     lease_begins = time.monotonic()
     with (durable or store.durable)("claim") as connection:
-        held = why_held(connection, job.run_id, job.channel)
-        if held:
-            return Taken(held=held)
+        rows = known(now) if known is not None else None
+        if rows is None:
+            held = why_held(connection, job.run_id, job.channel)
+            if held:
+                return Taken(held=held)
+            rows = (asking or Asking(job)).candidates(connection, found, now)
         store.note_time(connection, store.clock.now())
         dialect = connection.dialect.name
-        rows = (asking or Asking(job)).candidates(connection, found, now)
         judged = gate.judge(store, connection, job, rows, now, hours)
         mine, refused_count = judged.go, judged.refusals
         _settle(connection, job, judged, now)
         if not mine:
             return Taken(refused=refused_count, undecided=judged.undecided)
         fence = connection.execute(
-            sa.insert(sending.claims)
-            .values(
-                run_id=job.run_id,
-                owner=owner,
-                boot_id=boot_id,
-                claimed_at=now,
-                leased_until=store.lease_now(connection) + int(lease_seconds * MICROS),
-                size=len(mine),
-                state="open",
-            )
-            .returning(sending.claims.c.id)
+            _OPEN_CLAIM,
+            {
+                "run_id": job.run_id,
+                "owner": owner,
+                "boot_id": boot_id,
+                "claimed_at": now,
+                "leased_until": store.lease_now(connection) + int(lease_seconds * MICROS),
+                "size": len(mine),
+                "state": "open",
+            },
         ).scalar_one()
         ids = [row[1] for row in mine]
         claim = _claim(dialect, spanned=is_span(ids))
@@ -138,15 +163,15 @@ def take(
         if job.variables or judged.offered:
             # A template that names nothing needs nothing kept.
             _write_variables(connection, [(row[1], own) for row in mine if (own := values.get(row[1]))])
-    channel, closes = job.channel, judged.closes
+    channel, value, closes = job.channel, values.get, judged.closes.get
     # In the order of Candidate.
     taken = tuple(
         [
             Claimed(
-                message_id, fence, customer_id, key, address, locale, channel, variant, step, attempt,
-                values.get(message_id, {}), version, closes.get(message_id),
+                one, fence, customer, key, address, locale, channel, variant, step, attempt,
+                value(one, _NOTHING), version, closes(one),
             )
-            for _, message_id, customer_id, variant, step, attempt, version, key, locale, address, *_ in mine
+            for _, one, customer, variant, step, attempt, version, key, locale, address, _, _, _, _ in mine
         ]
     )  # fmt: skip
     lease = Lease(fence, lease_begins + lease_seconds)
@@ -278,6 +303,7 @@ def _because(reason: str | None) -> str:
 
 
 _messages = sending.messages
+_OPEN_CLAIM = sa.insert(sending.claims).returning(sending.claims.c.id)
 # Everything that may hold a run back, in one row.
 _HELD = (
     sa.select(

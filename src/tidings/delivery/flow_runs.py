@@ -28,8 +28,9 @@ from tidings.delivery.hearing import Heard
 from tidings.delivery.kept import Kept
 from tidings.delivery.pause import pause_run
 from tidings.delivery.recorded import Recorded
-from tidings.delivery.sender import BeforeClaim, Progress, deliver, standing
+from tidings.delivery.sender import BeforeClaim, Progress, deliver
 from tidings.delivery.side_by_side import Beside, Totals, side_by_side
+from tidings.delivery.standing import standing
 from tidings.delivery.step_writers import StepWriters
 from tidings.delivery.terms import Terms, terms_of
 from tidings.delivery.work import Delivered, Job, Retry

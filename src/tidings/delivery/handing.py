@@ -206,7 +206,8 @@ class Hands:
 
     def _open(self) -> None:
         """Open as many connections as there is work for."""
-        if not self.queued:
+        # Mostly all are open: to count the work then would cost more than to look.
+        if all(lane.state is not State.CLOSED for lane in self._lanes) or not self.queued:
             return
         wanted = -(-self.queued // self._window)
         for lane in self._lanes:

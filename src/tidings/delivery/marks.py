@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
@@ -79,7 +79,9 @@ class Marker:
 
     def look(self, *, after: int, limit: int) -> Found:
         """Find what is due, see `claiming.look`."""
-        return look(self._store, self._job, after=after, limit=limit, asking=self._asking)
+        if self._quickly is None:
+            return look(self._store, self._job, after=after, limit=limit, asking=self._asking)
+        return self._quickly.look(after=after, limit=limit)
 
     def take(self, found: Sequence[int], *, owner: str, boot_id: str | None) -> Taken:
         """Claim those of the messages found that are still due, see `claiming.take`; `hold` what it brought."""
@@ -149,6 +151,14 @@ class Marker:
         self.held = started.held or self.held
         return dict(started.words)
 
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """Give a connection that sees one state, on SQLite the one that wrote the marks; not while others write them."""
+        return self._store.read() if self._quickly is None else self._quickly.reading()
+
+    def durable(self, purpose: str) -> AbstractContextManager[sa.Connection]:
+        """Begin a durable transaction as `Store.durable` does; not while others write marks."""
+        return self._store.durable(purpose) if self._quickly is None else self._quickly.durable(purpose)
+
     def close(self) -> None:
         """Give up the connection for marks."""
         if self._quickly is not None:
@@ -159,10 +169,10 @@ class Marker:
         self._settle(written.settled, written.done)
         return written.words
 
-    def _settle(self, settled: Mapping[int, int], done: Sequence[int]) -> None:
+    def _settle(self, settled: Iterable[tuple[int, int]], done: Sequence[int]) -> None:
         """Take note of messages that are out of our hands, by claim, and of claims of which nothing is left."""
         with self._guard:
-            for fence, count in settled.items():
+            for fence, count in settled:
                 if fence in self._left:
                     self._left[fence] -= count
             for fence in done:
@@ -221,7 +231,7 @@ class Marker:
                 done = [fence for fence, count in settled.items() if self._left.get(fence, 0) == count]
             if done:
                 connection.execute(_CLAIMS_DONE, {"fences": done})
-        self._settle(settled, done)
+        self._settle(settled.items(), done)
         return started, changed
 
     @staticmethod

@@ -7,17 +7,17 @@ anything, which SQLite tells; only then the mark asks for no more than that the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from tidings.clock import to_micros
-from tidings.delivery.asking import Asking
-from tidings.delivery.claiming import Lease, Taken, renew, take
+from tidings.delivery.asking import Asking, Candidate
+from tidings.delivery.claiming import Found, Lease, Taken, look, renew, take
 from tidings.delivery.outcomes import Ended
 from tidings.delivery.patience import PASSING
 from tidings.delivery.starting import StartMark, Word
@@ -43,7 +43,6 @@ _DONE = (
 )
 
 
-@cache
 def _accepted(size: int) -> str:
     """Return the statement for `size` messages with ids one after another; the references stand behind the fence."""
     refs = "?5"
@@ -53,6 +52,9 @@ def _accepted(size: int) -> str:
         f"UPDATE messages NOT INDEXED SET state = 'accepted', accepted_at = ?1, provider_ref = {refs} "
         "WHERE id BETWEEN ?2 AND ?3 AND claim_id = ?4 AND (state = 'started' OR state = 'in_doubt')"
     )
+
+
+_ACCEPTED = [_accepted(size) for size in range(_TOGETHER + 1)]
 
 
 class _OtherwiseError(Exception):
@@ -65,7 +67,7 @@ class Written:
 
     words: dict[int, Word]
     accepted: int
-    settled: dict[int, int]
+    settled: list[tuple[int, int]]
     done: list[int]
 
 
@@ -80,20 +82,57 @@ class Quickly:
         self._writer: QuickWriter | None = None
         # The state of the file in which the messages of a claim passed the gate.
         self._gated: dict[int, int] = {}
+        # What was found last and in which state of the file; and whether nobody wrote between the last look and its claim.
+        self._looked: tuple[Found, int] | None = None
+        self._alone = True
+
+    def look(self, *, after: int, limit: int) -> Found:
+        """Find what is due as `claiming.look` does; ask the gate at once while nobody else writes."""
+        found = look(
+            self._store,
+            self._job,
+            after=after,
+            limit=limit,
+            asking=self._asking,
+            read=self.reading,
+            judging=self._alone,
+        )
+        self._looked = (found, self._open().version)
+        return found
+
+    def _known(self, found: Sequence[int], now: int) -> Sequence[Candidate] | None:
+        """Return what the gate said when these were found, None where it may say something else by now."""
+        looked, self._looked = self._looked, None
+        if looked is None or looked[0].ids is not found:
+            return None
+        before, version = looked
+        self._alone = version == self._open().version
+        if not (self._alone and before.judged) or now < before.at:
+            return None
+        if now > before.at and any(row[12] is not None and row[12] <= now for row in before.judged):
+            # One has expired, and what that means is the gate's to say.
+            return None
+        return before.judged
 
     def take(self, found: Sequence[int], *, owner: str, boot_id: str | None, lease_seconds: float) -> Taken:
         """Claim as `claiming.take` does."""
         writer = self._open()
-        taken = take(
-            self._store,
-            self._job,
-            owner=owner,
-            boot_id=boot_id,
-            found=found,
-            lease_seconds=lease_seconds,
-            durable=writer.durable,
-            asking=self._asking,
-        )
+        try:
+            taken = take(
+                self._store,
+                self._job,
+                owner=owner,
+                boot_id=boot_id,
+                found=found,
+                lease_seconds=lease_seconds,
+                # Whatever a claim writes is of messages that were read in this very state.
+                durable=partial(writer.durable, trusted=True),
+                asking=self._asking,
+                known=partial(self._known, found),
+            )
+        except StoreError:
+            self.close()
+            raise
         if taken.lease is not None:
             self._gated[taken.lease.fence] = writer.version
         return taken
@@ -111,8 +150,30 @@ class Quickly:
         """Give a connection for a group of another kind; `gate_changed`: it may speak against other messages."""
         if gate_changed:
             self._gated.clear()
+            self._looked = None
         writer = self._open()
         return writer.durable("start") if flushed else writer.marks()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Give a connection that sees one state of the file and does not write."""
+        try:
+            with self._open().reading() as connection:
+                yield connection
+        except StoreError:
+            # The next use opens another.
+            self.close()
+            raise
+
+    @contextmanager
+    def durable(self, purpose: str) -> Iterator[sa.Connection]:
+        """Begin a durable transaction."""
+        try:
+            with self._open().durable(purpose) as connection:
+                yield connection
+        except StoreError:
+            self.close()
+            raise
 
     def commit(
         self, waiting: Sequence[Claimed], ended: Sequence[Ended], left: Mapping[int, int]
@@ -127,15 +188,20 @@ class Quickly:
             if one.kind != "accepted":
                 return None
             message = one.message
-            told.setdefault(message.claim_id, {})[message.message_id] = one.provider_ref
-        settled = {fence: len(refs) for fence, refs in told.items()}
+            refs = told.get(message.claim_id)
+            if refs is None:
+                refs = told[message.claim_id] = {}
+            refs[message.message_id] = one.provider_ref
         asked: dict[int, list[int]] = {}
         for message in waiting:
-            asked.setdefault(message.claim_id, []).append(message.message_id)
-        done = [fence for fence, count in settled.items() if left.get(fence) == count]
+            ids = asked.get(message.claim_id)
+            if ids is None:
+                ids = asked[message.claim_id] = []
+            ids.append(message.message_id)
+        done = [fence for fence, refs in told.items() if left.get(fence) == len(refs)]
         accepted = 0
         try:
-            writer = self._open()
+            writer = self._writer or self._open()
             with writer.transaction() as driver:
                 now = to_micros(self._store.clock.now())
                 if self._job.terms.timed and any(one.closes and one.closes <= now for one in waiting):
@@ -143,12 +209,14 @@ class Quickly:
                 for fence, refs in told.items():
                     for span in _spans(refs, _TOGETHER):
                         values = (now, span[0], span[-1], fence, *[refs[one] for one in span])
-                        accepted += driver.execute(_accepted(len(span)), values).rowcount
+                        driver.execute(_ACCEPTED[len(span)], values)
+                        accepted += driver.rowcount
                 for fence, ids in asked.items():
                     if self._gated.get(fence) == writer.version:
                         started = 0
                         for span in _spans(ids, len(ids)):
-                            started += driver.execute(_STARTED, (now, span[0], span[-1], fence)).rowcount
+                            driver.execute(_STARTED, (now, span[0], span[-1], fence))
+                            started += driver.rowcount
                     else:
                         text, values = self._start_mark.prepared(SQLITE, fence, ids, now)
                         started = len(driver.execute(text, values).fetchall())
@@ -163,12 +231,15 @@ class Quickly:
             if error.code in PASSING:
                 return None
             raise
-        return Written(dict.fromkeys([one.message_id for one in waiting], Word.GO), accepted, settled, done)
+        go = Word.GO
+        words = {one: go for ids in asked.values() for one in ids}
+        return Written(words, accepted, [(fence, len(refs)) for fence, refs in told.items()], done)
 
     def close(self) -> None:
         """Give up the connection; the next use opens another, to which nothing is known to have passed the gate."""
         writer, self._writer = self._writer, None
         self._gated.clear()
+        self._looked = None
         if writer is not None:
             writer.close()
 

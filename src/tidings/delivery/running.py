@@ -22,8 +22,9 @@ from tidings.delivery.hearing import Heard
 from tidings.delivery.kept import Kept
 from tidings.delivery.pause import pause_run
 from tidings.delivery.recorded import recorded
-from tidings.delivery.sender import BeforeClaim, Progress, deliver, finish, run_counts, standing
+from tidings.delivery.sender import BeforeClaim, Progress, deliver
 from tidings.delivery.side_by_side import Beside, Totals, side_by_side
+from tidings.delivery.standing import finish, run_counts, standing
 from tidings.delivery.terms import terms_of
 from tidings.delivery.work import Delivered, Job, Retry
 from tidings.delivery.writing import Writer

@@ -12,11 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from tidings.clock import Clock, from_micros, to_micros
+from tidings.clock import Clock, to_micros
 from tidings.delivery import gate
 from tidings.delivery.claiming import PENDING, Found, Taken
 from tidings.delivery.garbage import heap_set_aside
@@ -28,10 +26,10 @@ from tidings.delivery.patience import persist, wait_for_drain
 from tidings.delivery.pause import pause_channel, pause_run
 from tidings.delivery.recovery import Recovered, recover
 from tidings.delivery.resting import SHORT, Resting, next_in
+from tidings.delivery.standing import finish, run_counts, standing
 from tidings.delivery.work import Delivered, Job
 from tidings.store.boot import boot_id
 from tidings.store.database import Store
-from tidings.store.tables import sending
 
 if TYPE_CHECKING:
     from tidings.channels.protocol import Adapter
@@ -41,8 +39,6 @@ BeforeClaim = Callable[[], object]
 # While all that is due is in somebody's hands: seconds until the run is looked through again, and at least so many
 # times as long as it took to look.
 _LOOK_AGAIN, _LOOK_SHARE = 0.25, 20
-# More doubts than these are not worth remembering: the run is simply counted again.
-_FEW = 500
 _SETTLED = ("accepted", "rejected", "refused", "in_doubt")
 
 
@@ -112,16 +108,18 @@ def deliver(
         reconnect_seconds=max(patience_seconds, connect_seconds),
         render_many=render_many,
     )
-    reason = ""
     try:
-        with heap_set_aside():
-            reason = sender.feed(hands, marker)
-    except BaseException:
-        hands.stop()
-        raise
+        reason = sender.work_off(hands, marker)
+        return _ended(sender, hands, marker, reason, patience_seconds, pauses_run=pauses_run)
     finally:
-        hands.close()
         marker.close()
+
+
+def _ended(
+    sender: _Sender, hands: Hands, marker: Marker, reason: str, patience_seconds: float, *, pauses_run: bool
+) -> Delivered:
+    """Pause or finish what has to be when the connections are closed; return where the run stands."""
+    store, job, clock = sender.store, sender.job, sender.clock
     if marker.failure is not None:
         raise marker.failure
     if hands.trouble:
@@ -134,13 +132,15 @@ def deliver(
             )
         elif pauses_run:
             persist(lambda: pause_run(store, job.run_id, reason=reason, now=clock.now()), patience_seconds)
-    persist(lambda: finish(store, job.run_id, now=to_micros(clock.now())), patience_seconds)
+    read, durable = marker.reading, marker.durable
+    persist(
+        lambda: finish(store, job.run_id, now=to_micros(clock.now()), read=read, durable=durable),
+        patience_seconds,
+    )
     sender.tell(marker, force=True)
-    reason = reason or marker.held
+    sent, reason = marker.counts["accepted"], reason or marker.held
     delivered = persist(
-        lambda: standing(
-            store, job.run_id, sent_now=marker.counts["accepted"], reason=reason, first=job.first
-        ),
+        lambda: standing(store, job.run_id, sent_now=sent, reason=reason, first=job.first, read=read),
         patience_seconds,
     )
     return replace(delivered, troubled=bool(hands.trouble) and not hands.wrong_set_up)
@@ -180,6 +180,17 @@ class _Sender:
         self._refused = 0
         self._undecided = False
         self._rest = Resting()
+
+    def work_off(self, hands: Hands, marker: Marker) -> str:
+        """Send what can be sent now and close the connections; return why it ended early, empty when it did not."""
+        try:
+            with heap_set_aside():
+                return self.feed(hands, marker)
+        except BaseException:
+            hands.stop()
+            raise
+        finally:
+            hands.close()
 
     def feed(self, hands: Hands, marker: Marker) -> str:
         """Claim until nothing is left that can be sent now; return why it ended early, empty when it did not."""
@@ -294,98 +305,3 @@ class _Sender:
     def _settled(self, marker: Marker) -> int:
         """Count what this call settled: in the connections, and refused in its claims."""
         return self._refused + sum(marker.counts[kind] for kind in _SETTLED)
-
-
-def run_counts(store: Store, run_id: int, channel: str | None = None, *, first: int = 0) -> dict[str, int]:
-    """Return the messages of a run (by one channel, from the id `first` on) by state, every state named."""
-    with store.read() as connection:
-        return _by_state(connection, run_id, channel, first)[0]
-
-
-def _by_state(
-    connection: sa.Connection, run_id: int, channel: str | None, first: int
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Return how many messages there are by state, every state named, and when the first of each state is due."""
-    messages = sending.messages
-    statement = sa.select(messages.c.state, sa.func.count(), sa.func.min(messages.c.due_at)).where(
-        messages.c.run_id == run_id, messages.c.id >= first
-    )
-    if channel is not None:
-        statement = statement.where(messages.c.channel == channel)
-    rows = connection.execute(statement.group_by(messages.c.state)).all()
-    counts = dict.fromkeys(sending.MESSAGE_STATES, 0) | {state: count for state, count, _ in rows}
-    return counts, {state: due for state, _, due in rows}
-
-
-def finish(store: Store, run_id: int, *, now: int) -> bool:
-    """Finish a sending run that has nothing left to send; return whether it is finished by this."""
-    messages, runs = sending.messages, sending.runs
-    if _is_flow(store, run_id):
-        # Somebody may enter it at any time.
-        return False
-    of_run = messages.c.run_id == run_id
-    pending = messages.c.state.in_(PENDING)
-    left: sa.ColumnElement[bool] = sa.select(sa.literal_column("1")).where(of_run, pending).exists()
-    with store.read() as connection:
-        # Those that are left and the doubts, in one look through the run.
-        found = connection.execute(
-            sa.select(messages.c.id, messages.c.state)
-            .where(of_run, messages.c.state.in_([*PENDING, "in_doubt"]))
-            .limit(_FEW + 1)
-        ).all()
-        # Nothing else can come back: under the lock only these and newer messages are looked at, not the whole run.
-        doubts = [row.id for row in found if row.state == "in_doubt"]
-        if len(doubts) < len(found):
-            return False
-        if len(doubts) > _FEW and connection.execute(sa.select(left)).scalar_one():
-            return False
-        last = connection.execute(sa.select(sa.func.max(messages.c.id)).where(of_run)).scalar() or 0
-    if len(doubts) <= _FEW:
-        came_back: sa.Select[Any] = sa.select(sa.literal_column("1")).where(pending)
-        left = sa.or_(
-            came_back.where(of_run, messages.c.id > last).exists(),
-            came_back.where(messages.c.id.in_(doubts)).exists(),
-        )
-    with store.durable("run") as connection:
-        # Locked first, then looked at: a message that is being given back is seen, or its giver sees us finished.
-        connection.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
-        return (
-            connection.execute(
-                sa.update(runs)
-                .where(runs.c.id == run_id, runs.c.state == "sending", ~left)
-                .values(state="finished", finished_at=now)
-            ).rowcount
-            > 0
-        )
-
-
-def _is_flow(store: Store, run_id: int) -> bool:
-    with store.read() as connection:
-        kind = connection.execute(sa.select(sending.runs.c.kind).where(sending.runs.c.id == run_id)).scalar()
-    return kind == "flow"
-
-
-def standing(store: Store, run_id: int, *, sent_now: int = 0, reason: str = "", first: int = 0) -> Delivered:
-    """Return where a run stands, counted from the ledger; of a flow from the message `first` on."""
-    runs = sending.runs
-    with store.read() as connection:
-        counts, due = _by_state(connection, run_id, None, first)
-        state = connection.execute(sa.select(runs.c.state).where(runs.c.id == run_id)).scalar_one()
-    return Delivered(
-        run_id,
-        state,
-        accepted=sum(counts[one] for one in ("accepted", "delivered", "complained", "unconfirmed")),
-        rejected=counts["rejected"] + counts["bounced"],
-        refused=counts["refused"],
-        deferred=counts["deferred"],
-        in_doubt=counts["in_doubt"],
-        pending=counts["planned"] + counts["claimed"] + counts["started"],
-        sent_now=sent_now,
-        reason=reason,
-        next_due=due.get("deferred"),
-    )
-
-
-def waits_until(delivered: Delivered) -> str:
-    """Return when the first deferred message is tried again, as people read it, or an empty text."""
-    return "" if delivered.next_due is None else f"{from_micros(delivered.next_due):%H:%M} UTC"

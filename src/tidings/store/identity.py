@@ -17,6 +17,12 @@ from tidings.store.tables.keeping import identity
 HEAD = "0006"
 TOLERANCE = timedelta(minutes=5)
 _STEP_MICROS = 10_000_000
+# Put together once: every claim asks it.
+_NOTE_TIME = (
+    sa.update(identity)
+    .where(identity.c.latest_at <= sa.bindparam("before", type_=sa.BigInteger))
+    .values(latest_at=sa.bindparam("now", type_=sa.BigInteger))
+)
 
 
 def salt_hash(salt: str) -> str:
@@ -118,9 +124,7 @@ def note_time(connection: sa.Connection, now: datetime) -> None:
     Senders on PostgreSQL would otherwise wait for each other at this one row with every claim.
     """
     micros = to_micros(now)
-    connection.execute(
-        identity.update().where(identity.c.latest_at <= micros - _STEP_MICROS).values(latest_at=micros)
-    )
+    connection.execute(_NOTE_TIME, {"now": micros, "before": micros - _STEP_MICROS})
 
 
 def check_clock(connection: sa.Connection, now: datetime, place: str) -> None:

@@ -50,7 +50,8 @@ class LockAccount:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._guard = threading.Lock()
-        self._uses: dict[str, _Sum] = {}
+        self._uses: dict[str, Holds] = {}
+        self._owned: list[tuple[str, Holds]] = []
         self._mine = threading.local()
 
     @contextmanager
@@ -66,14 +67,22 @@ class LockAccount:
             self._mine.rest = self.held_here()[1] + self._clock.monotonic() - started_clock
             self._count(purpose, seconds, busy)
 
-    def add(self, purpose: str, seconds: float) -> None:
-        """Account one short hold that was timed by its holder; all of it counts as busy.
+    def own(self, purpose: str) -> Holds:
+        """Give one thread an account of its own for very short holds, to which adding costs next to nothing.
 
-        Asking for the processor time of a thread would cost as much as a short transaction itself.
+        All of such a hold counts as busy: asking for the processor time of a thread costs as much as a short transaction.
         """
-        mine = self._mine
-        mine.seconds = getattr(mine, "seconds", 0.0) + seconds
-        self._count(purpose, seconds, seconds)
+        with self._guard:
+            holds = Holds()
+            self._owned.append((purpose, holds))
+        return holds
+
+    def disown(self, purpose: str, holds: Holds) -> None:
+        """Take back what `own` gave; its sums are kept."""
+        with self._guard:
+            if (purpose, holds) in self._owned:
+                self._owned.remove((purpose, holds))
+                self._uses.setdefault(purpose, Holds()).take(holds)
 
     def held_here(self) -> tuple[float, float]:
         """Return the seconds this thread held the lock so far: real ones, and by the injected clock."""
@@ -81,32 +90,43 @@ class LockAccount:
 
     def report(self) -> tuple[LockUse, ...]:
         """Return the uses, the longest hold first."""
+        sums: dict[str, Holds] = {}
         with self._guard:
-            uses = [
-                LockUse(purpose, use.count, use.total * 1000, use.longest * 1000, use.longest_busy * 1000)
-                for purpose, use in self._uses.items()
-            ]
+            for purpose, holds in [*self._uses.items(), *self._owned]:
+                sums.setdefault(purpose, Holds()).take(holds)
+        uses = [
+            LockUse(purpose, use.count, use.total * 1000, use.longest * 1000, use.longest_busy * 1000)
+            for purpose, use in sums.items()
+        ]
         return tuple(sorted(uses, key=lambda use: -use.longest_ms))
 
     def _count(self, purpose: str, seconds: float, busy: float) -> None:
         with self._guard:
-            use = self._uses.get(purpose)
-            if use is None:
-                use = self._uses[purpose] = _Sum()
-            use.count += 1
-            use.total += seconds
-            use.longest = max(use.longest, seconds)
-            use.longest_busy = max(use.longest_busy, busy)
+            self._uses.setdefault(purpose, Holds()).add(seconds, busy)
 
 
-class _Sum:
-    """What a LockUse is made of, in seconds: marks add to it some thousand times a second."""
+class Holds:
+    """What a LockUse is made of, in seconds."""
 
     __slots__ = ("count", "longest", "longest_busy", "total")
 
     def __init__(self) -> None:
         self.count = 0
         self.total = self.longest = self.longest_busy = 0.0
+
+    def add(self, seconds: float, busy: float) -> None:
+        """Add one hold, with the processor time of it that counts."""
+        self.count += 1
+        self.total += seconds
+        self.longest = max(self.longest, seconds)
+        self.longest_busy = max(self.longest_busy, busy)
+
+    def take(self, other: Holds) -> None:
+        """Add all holds of another."""
+        self.count += other.count
+        self.total += other.total
+        self.longest = max(self.longest, other.longest)
+        self.longest_busy = max(self.longest_busy, other.longest_busy)
 
 
 class WriterLock:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Pages of the log (16 MB) after which a commit here copies them into the file: a page changes several times before.
 _CHECKPOINT_PAGES = 4_000
+_VERSION = "PRAGMA data_version"
 
 
 class QuickWriter:
@@ -39,32 +40,59 @@ class QuickWriter:
         self._seconds = seconds
         self._account = account
         self._place = place
+        self._marks = account.own("marks")
         self._began = 0.0
         self.version = -1
         with self._translated():
             self._connection = engine.connect()
             self._driver: sqlite3.Connection = self._connection.connection.driver_connection  # type: ignore[assignment]
             self._driver.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            # One for all marks: to make another for each statement costs as much as a small statement.
+            self._cursor = self._driver.cursor()
         self._transaction = _Transaction(self)
 
     def transaction(self) -> _Transaction:
-        """Give the driver's connection in one transaction: committed at the end, rolled back by an exception.
+        """Give a cursor of the driver in one transaction: committed at the end, rolled back by an exception.
 
         A killed process loses nothing that was committed, a power cut may.
         """
         return self._transaction
 
     @contextmanager
-    def durable(self, purpose: str) -> Iterator[sa.Connection]:
-        """Give the connection in one transaction that also survives a power cut, as `Store.durable` does."""
+    def reading(self) -> Iterator[sa.Connection]:
+        """Give the connection in one transaction that sees one state of the file; it must not write, and waits for nobody.
+
+        `version` is that of the state it sees. What the sender itself has just written is still at hand here, which
+        other connections would have to read anew.
+        """
+        with self._translated():
+            self._connection.execution_options(begin_statement="BEGIN")
+            try:
+                with self._connection.begin():
+                    self.version = self._driver.execute(_VERSION).fetchone()[0]
+                    yield self._connection
+            finally:
+                self._connection.execution_options(begin_statement="BEGIN IMMEDIATE")
+
+    @contextmanager
+    def durable(self, purpose: str, *, trusted: bool = False) -> Iterator[sa.Connection]:
+        """Give the connection in one transaction that also survives a power cut, as `Store.durable` does.
+
+        `trusted` as for `Store.workbench`: SQLite does not look up every id that is written.
+        """
         with self._translated(), self._lock.held(self._seconds):
             self._driver.execute("PRAGMA synchronous = FULL")
+            if trusted:
+                self._driver.execute("PRAGMA foreign_keys = OFF")
             try:
                 with self._written(purpose) as connection:
                     yield connection
             finally:
                 with suppress(sqlite3.Error):
                     self._driver.execute("PRAGMA synchronous = NORMAL")
+                if trusted:
+                    # Without it the connection must not be used again: then this raises.
+                    self._driver.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def marks(self) -> Iterator[sa.Connection]:
@@ -74,6 +102,9 @@ class QuickWriter:
 
     def close(self) -> None:
         """Give the connection up; never raises."""
+        if self._connection.closed:
+            return
+        self._account.disown("marks", self._marks)
         with suppress(*TRANSLATED):
             self._connection.invalidate()
             self._connection.close()
@@ -82,7 +113,7 @@ class QuickWriter:
     def _written(self, purpose: str) -> Iterator[sa.Connection]:
         transaction = self._connection.begin()
         with self._account.counted(purpose), transaction:
-            self.version = self._driver.execute("PRAGMA data_version").fetchone()[0]
+            self.version = self._driver.execute(_VERSION).fetchone()[0]
             yield self._connection
 
     @contextmanager
@@ -98,39 +129,39 @@ class _Transaction:
 
     def __init__(self, quick: QuickWriter) -> None:
         self._quick = quick
+        self._cursor = quick._cursor
 
-    def __enter__(self) -> sqlite3.Connection:
-        quick = self._quick
-        driver = quick._driver
+    def __enter__(self) -> sqlite3.Cursor:
+        quick, cursor = self._quick, self._cursor
         quick._lock.acquire(quick._seconds)
         try:
-            driver.execute("BEGIN IMMEDIATE")
+            cursor.execute("BEGIN IMMEDIATE")
             quick._began = perf_counter()
-            quick.version = driver.execute("PRAGMA data_version").fetchone()[0]
+            quick.version = cursor.execute(_VERSION).fetchone()[0]
         except BaseException as error:
-            self._undo(driver)
+            self._undo(quick._driver)
             quick._lock.release()
             if isinstance(error, TRANSLATED):
                 raise explain(error, quick._place) from error
             raise
-        return driver
+        return cursor
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         quick = self._quick
-        driver = quick._driver
         try:
             if error is None:
-                driver.execute("COMMIT")
+                self._cursor.execute("COMMIT")
         except BaseException as failed:
             error = failed
             if not isinstance(failed, TRANSLATED):
                 raise
         finally:
             if error is not None:
-                self._undo(driver)
-            quick._account.add("marks", perf_counter() - quick._began)
+                self._undo(quick._driver)
+            held = perf_counter() - quick._began
+            quick._marks.add(held, held)
             quick._lock.release()
         if isinstance(error, TRANSLATED):
             raise explain(error, quick._place) from error

@@ -155,7 +155,8 @@ def plain_part(kind: bytes, lines: bytes) -> bytes | None:
 
     It may not with a line over 998 octets, nor with one that an mbox takes for the beginning of a message.
     """
-    if b"From " in lines and (b"\nFrom " in lines or lines.startswith(b"From ")):
+    # From the end: Python finds words with usual letters several times faster so.
+    if lines.rfind(b"\nFrom ") >= 0 or lines.startswith(b"From "):
         return None
     start, size = 0, len(lines)
     while size - start > _LONGEST_LINE:

@@ -1,0 +1,96 @@
+"""The one connection of a sender on SQLite: what it reads, what it leaves unchecked, and the account of its holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from support.ledger_world import seed
+from tidings.errors import StoreError
+from tidings.store.database import Store
+from tidings.store.quick import QuickWriter
+from tidings.store.tables.people import event_names
+
+_ADD = "INSERT INTO event_names (name) VALUES (?)"
+
+
+@pytest.fixture
+def sqlite(make_store: Callable[..., Store]) -> Store:
+    """A store in a file."""
+    return make_store("sqlite")
+
+
+@pytest.fixture
+def writer(sqlite: Store) -> Iterator[QuickWriter]:
+    """A connection to it."""
+    writer = sqlite.quick_writer()
+    assert writer is not None
+    yield writer
+    writer.close()
+
+
+def _names(connection: sa.Connection) -> list[str]:
+    return list(connection.execute(sa.select(event_names.c.name).order_by(event_names.c.id)).scalars())
+
+
+def test_what_it_reads_is_one_state_and_keeps_nobody_from_writing(sqlite: Store, writer: QuickWriter) -> None:
+    with writer.transaction() as driver:
+        driver.execute(_ADD, ("ours",))
+    with writer.reading() as connection:
+        assert _names(connection) == ["ours"]
+        with sqlite.durable("test") as other:
+            other.exec_driver_sql(_ADD, ("theirs",))
+        assert _names(connection) == ["ours"]
+    with writer.reading() as connection:
+        assert _names(connection) == ["ours", "theirs"]
+    # And it writes as before.
+    with writer.durable("test") as connection:
+        connection.exec_driver_sql(_ADD, ("again",))
+
+
+def test_the_state_is_another_exactly_when_somebody_else_wrote(sqlite: Store, writer: QuickWriter) -> None:
+    with writer.reading():
+        before = writer.version
+    with writer.transaction() as driver:
+        driver.execute(_ADD, ("ours",))
+    with writer.durable("test", trusted=True) as connection:
+        connection.exec_driver_sql(_ADD, ("ours, too",))
+    with writer.reading():
+        assert writer.version == before
+    with sqlite.marks() as other:
+        other.exec_driver_sql(_ADD, ("theirs",))
+    with writer.transaction():
+        assert writer.version != before
+
+
+def test_a_trusted_transaction_looks_up_no_ids_and_the_next_one_does_again(
+    sqlite: Store, writer: QuickWriter
+) -> None:
+    seed(sqlite, 1)
+    foreign = "UPDATE messages SET claim_id = 4711"
+    with pytest.raises(ZeroDivisionError), writer.durable("test", trusted=True) as connection:
+        connection.exec_driver_sql(foreign)
+        _ = 1 / 0
+    with pytest.raises(StoreError), writer.durable("test") as connection:
+        connection.exec_driver_sql(foreign)
+    with pytest.raises(StoreError), writer.transaction() as driver:
+        driver.execute(foreign)
+
+
+def test_its_holds_are_counted_while_it_is_open_and_afterwards(sqlite: Store, writer: QuickWriter) -> None:
+    def marks() -> list[int]:
+        return [use.count for use in sqlite.lock_report() if use.purpose == "marks"]
+
+    with sqlite.marks():
+        pass
+    for _ in range(2):
+        with writer.transaction():
+            pass
+    assert marks() == [3]
+    writer.close()
+    writer.close()
+    assert marks() == [3]
+    (use,) = [use for use in sqlite.lock_report() if use.purpose == "marks"]
+    assert 0 < use.longest_busy_ms <= use.total_ms
