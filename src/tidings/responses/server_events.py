@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tidings.customers.identity import Drawer
+from tidings.responses.judging import note_orders
 from tidings.responses.spool import Record
 from tidings.store.batches import insert_rows
 from tidings.store.tables import people
@@ -56,7 +57,12 @@ def store_events(
         )
         for key, record in arrived
     ]
-    return insert_rows(connection, people.events, rows, _COLUMNS, ignore_conflicts=True), added
+    stored = insert_rows(connection, people.events, rows, _COLUMNS, ignore_conflicts=True)
+    note_orders(
+        connection,
+        [(customers[one["customer"]], one["occurred"]) for one in records if one.get("amount", 0) > 0],
+    )
+    return stored, added
 
 
 def _customers(connection: sa.Connection, keys: set[str], salt: str, now: int) -> tuple[dict[str, int], int]:
