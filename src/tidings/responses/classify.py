@@ -14,7 +14,7 @@ Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an op
 | too_fast | less than 2 s after the message was delivered (accepted, where nobody told of delivery) | machine_scanner | machine_scanner |
 | swept_links | at least 60 % of the links of a message (of 3 or more) were followed within 5 s | | machine_scanner |
 | first_then_last | the first link of 3 or more, and the last within 10 s after it | | machine_scanner |
-| many_networks | 3 or more networks for one message within 30 s, those below not counted | machine_scanner | machine_scanner |
+| many_networks | 3 or more networks for one message within 30 s, proxies, relays and Microsoft not counted | machine_scanner | machine_scanner |
 | network_burst | one network followed links of 10 or more recipients within 60 s | machine_scanner | machine_scanner |
 | security | the network of a maker of mail filters | weak | machine_scanner |
 | microsoft | a network of Microsoft; on a picture it may be the proxy of Outlook | unknown | machine_scanner |
@@ -98,10 +98,9 @@ _POSSIBLE = frozenset(
         "ordered",
     )
 )
-# Networks that many people share, or none: how many of them asked for a message says nothing.
-_EXPLAINED = frozenset(
-    ("mail_privacy", "image_proxy", "relay", "microsoft", "security", "datacentre", "prefetch", "head")
-)
+# Hits beside which a person may follow the same message from a network of their own: how many networks there were says
+# nothing then. What a filter asks for from networks of its makers does count.
+_EXPLAINED = frozenset(("mail_privacy", "image_proxy", "relay", "microsoft", "prefetch", "head"))
 
 
 @dataclass(frozen=True, slots=True)
