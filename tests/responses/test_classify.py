@@ -16,6 +16,7 @@ from tidings.responses.classify import RULES_VERSION, Hit, seen, signals_alone, 
 from tidings.responses.crowds import (
     BURST_SPAN,
     FIRST,
+    HURRY_SPAN,
     IN_ORDER_SPAN,
     LAST,
     NETWORKS_SPAN,
@@ -25,6 +26,7 @@ from tidings.responses.crowds import (
     Seen,
     Wording,
     first_then_last,
+    hurried,
     link_sweeps,
     many_networks,
     network_bursts,
@@ -180,6 +182,12 @@ def test_the_first_link_and_then_the_last_within_ten_seconds_are_no_person() -> 
     assert first_then_last(clicks((0, 0), (1, 1), links=2)) == set()
 
 
+def test_two_links_within_two_seconds_are_hurried() -> None:
+    assert hurried(clicks((0, 0), (1, HURRY_SPAN))) == {1, 2}
+    assert hurried(clicks((0, 0), (1, HURRY_SPAN + 1))) == set()
+    assert hurried(clicks((0, 0), (0, 1))) == set()
+
+
 def test_a_trap_marks_the_clicks_of_its_message_for_a_minute_before_and_after() -> None:
     assert trapped(clicks((1, 0), (99, TRAP_SPAN), (2, 2 * TRAP_SPAN))) == {1, 2, 3}
     assert trapped(clicks((1, 0), (99, TRAP_SPAN + 1), (2, 2 * TRAP_SPAN + 2))) == {2}
@@ -271,6 +279,7 @@ def test_a_strong_signal_decides_and_the_first_gives_the_reason() -> None:
 def test_one_weak_signal_is_not_enough_and_two_are() -> None:
     assert decided("click", "fast") == ("human", None)
     assert decided("click", "fast", "no_picture") == ("machine_scanner", "fast")
+    assert decided("click", "hurried", "no_picture") == ("machine_scanner", "hurried")
     assert decided("open", "datacentre") == ("human", None)
     assert decided("open", "datacentre", "fast") == ("machine_scanner", "datacentre")
     assert decided("open", "image_proxy", "fast") == ("unknown", "image_proxy")

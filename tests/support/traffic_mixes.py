@@ -1,10 +1,16 @@
-"""Mixes of people and machines: two that the rules were set on, and four held out that they never saw.
+"""Mixes of people and machines: some that the rules were set on, and four held out that they never saw.
 
-Rules version 3 were written from their published thresholds and looked at on `TUNING` alone (seeds 1 and 2). `HELD_OUT` differ
-in everything that a rule could have learned by heart: other networks for people, offices and filters (of the filters some that
-no list holds), other programs, other distributions of delays (people sooner and later, filters slower and faster), other
-shares, other numbers of links, with and without a provider that tells of delivery. A mix is changed when it is wrong about
-the world, never because the rules do badly on it.
+The thresholds of rules version 3 are published ones. `TUNING` (seeds 1 and 2) showed that networks of filters must count among
+many. A first set of held-out mixes, here `SEEN` (seeds 101 to 104), was then judged once: precision 0.85, 0.78, 0.99 and 0.99.
+Two failed, because half of the networks that Microsoft looked from were in no list and loaded the picture in the moment of
+the click. That gave `hurried`, a picture that counts only a second later, and the rest of Microsoft's published blocks; so
+these mixes are not held out any more, and stand here for what a list that knows half of a filter's networks costs.
+
+`HELD_OUT` (seeds 201 to 204) were drawn after that and judged once. They differ from all others in everything that a rule could
+have learned by heart: networks of people, offices and filters (one in six of Microsoft's and a third of the others' in no
+list), programs, distributions of delays (people sooner and later, filters slower and faster), shares, numbers of links, sizes
+of firms, with and without a provider that tells of delivery. A mix is changed when it is wrong about the world, never because
+the rules do badly on it.
 """
 
 from __future__ import annotations
@@ -101,7 +107,7 @@ _SOONER = replace(
     proofpoint_gap=(0.1, 2.0),
     told_after=(1.0, 120.0),
 )
-HELD_OUT = (
+SEEN = (
     Mix(
         "people of a shop",
         101,
@@ -151,5 +157,105 @@ HELD_OUT = (
         clicks=0.1,
         firm=(12, 90),
         sent_within=120.0,
+    ),
+)  # fmt: skip
+
+_FRESH = Setting(
+    people=("86.{}.{}.0/24", "98.22.{}.0/24", "178.{}.{}.0/24", "203.{}.{}.0/24", "2a01:e0a:{}::/48"),
+    offices="217.{}.{}.0/24",
+    # A filter has few networks, and one in six of these is in no list.
+    microsoft=(
+        "20.201.{}.0/24", "40.107.{}.0/24", "52.103.{}.0/24", "104.209.{}.0/24", "51.141.{}.0/24", "9.160.7.0/24",
+    ),
+    barracuda=("64.235.154.0/24", "18.200.{}.0/24", "45.82.{}.0/24"),
+    proofpoint=("148.163.{}.0/24", "13.248.{}.0/24", "185.132.{}.0/24", "54.173.{}.0/24", "23.90.{}.0/24"),
+    relays=("172.226.{}.0/24", "146.75.{}.0/24", "2606:54c0:{}::/48"),
+    google=("66.249.93.0/24", "74.125.{}.0/24"),
+    yahoo=("72.30.{}.0/24", "217.12.9.0/24"),
+    desktop=(_CHROME.format(137), _CHROME.format(144), _FIREFOX.format(128), _EDGE.format(144, 144)),
+    mobile=(_IPHONE.format(17, 17), _IPHONE.format(19, 19), _ANDROID.format(13, 144), _ANDROID.format(15, 138)),
+    filter_agents=(_CHROME.format(109), _CHROME.format(144), _ANDROID.format(13, 144), _FIREFOX.format(102)),
+    robots=("okhttp/4.12", "Mozilla/5.0 (compatible; YandexBot/3.0)", "Wget/1.21"),
+    opens_after=4_000.0,
+    spread=2.1,
+    quick=0.06,
+    quick_after=(8.0, 18.0),
+    reads=(2.0, 60.0),
+    blocked=0.4,
+    orders=0.05,
+    relay_after=(0.2, 10_000.0),
+    safe_links_after=(0.1, 30.0),
+    barracuda_after=(0.2, 25.0),
+    barracuda_gap=(0.2, 0.9),
+    proofpoint_after=(0.5, 45.0),
+    proofpoint_gap=(0.1, 7.0),
+    gateway_after=(0.5, 30.0),
+)  # fmt: skip
+_SLOW = replace(
+    _FRESH,
+    people=("37.{}.{}.0/24", "151.{}.{}.0/24", "110.{}.{}.0/24"),
+    offices="213.{}.{}.0/24",
+    opens_after=14_000.0,
+    quick=0.02,
+    blocked=0.2,
+    safe_links_after=(2.0, 90.0),
+    barracuda_after=(10.0, 120.0),
+    barracuda_gap=(0.3, 1.5),
+    proofpoint_gap=(1.0, 8.0),
+    gateway_after=(5.0, 90.0),
+    told_after=(0.2, 8.0),
+)
+HELD_OUT = (
+    Mix(
+        "a shop",
+        201,
+        _FRESH,
+        6_000,
+        {
+            "desktop": 18, "mobile": 24, "prefetching": 3, "office": 0.2, "gmail": 25, "yahoo": 5, "outlook": 5, "apple": 15,
+            "safe_links": 3, "barracuda": 0.8, "proofpoint": 0.8, "gateway": 0.03, "lone_gateway": 0.2, "robot": 1.5,
+        },
+        links=9,
+    ),
+    Mix(
+        "firms",
+        202,
+        _FRESH,
+        6_000,
+        {
+            "desktop": 16, "mobile": 8, "prefetching": 2, "office": 0.7, "gmail": 6, "outlook": 9, "apple": 5, "safe_links": 26,
+            "barracuda": 6, "proofpoint": 6, "gateway": 0.15, "lone_gateway": 0.3, "robot": 1,
+        },
+        clicks=0.15,
+        links=7,
+        firm=(20, 150),
+        sent_within=900.0,
+    ),
+    Mix(
+        "slow filters, a provider that tells",
+        203,
+        _SLOW,
+        6_000,
+        {
+            "desktop": 20, "mobile": 18, "prefetching": 2, "office": 0.4, "gmail": 16, "yahoo": 6, "outlook": 9, "apple": 18,
+            "safe_links": 9, "barracuda": 2, "proofpoint": 2, "gateway": 0.05, "lone_gateway": 0.2, "robot": 1,
+        },
+        clicks=0.16,
+        links=5,
+        sent_within=300.0,
+    ),
+    Mix(
+        "a flash sale in offices",
+        204,
+        replace(_FRESH, opens_after=300.0, spread=0.9, quick=0.12, orders=0.25, told_after=(0.5, 60.0)),
+        6_000,
+        {
+            "desktop": 18, "mobile": 20, "office": 1.8, "gmail": 12, "outlook": 8, "apple": 10, "safe_links": 7, "barracuda": 1,
+            "proofpoint": 1, "gateway": 0.06, "lone_gateway": 0.2, "robot": 1,
+        },
+        clicks=0.13,
+        links=3,
+        firm=(10, 110),
+        sent_within=90.0,
     ),
 )  # fmt: skip

@@ -22,7 +22,8 @@ Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an op
 | relay | a relay of Apple | machine_proxy | |
 | image_proxy | Gmail's, Yahoo's or Outlook's picture proxy: a person may stand behind it or not | unknown | machine_scanner |
 | fast | less than 10 s after the message was delivered | weak | weak |
-| no_picture | a click in an e-mail as fast as that, and no picture was loaded in the minute before | | weak |
+| hurried | two different links of one message within 2 s | | weak |
+| no_picture | a click in an e-mail that is fast or hurried, and from a minute to a second before it no picture was loaded | | weak |
 | ordered | its customer ordered within 30 minutes after it, and followed no other link in between | | human |
 
 The first strong one in this order gives the class and the reason; without one, two weak ones make a machine_scanner
@@ -49,6 +50,8 @@ RULES_VERSION = 3
 TOO_FAST = 2_000_000
 FAST = 10_000_000
 PICTURE_SPAN = 60_000_000
+# Nobody sees a message and follows a link of it within a second.
+LEAST_LOOK = 1_000_000
 # Filters look into a message before they say that it is delivered; a delivery told of much later than somebody followed
 # a link of it goes by another clock.
 _COMPARABLE = 60_000_000
@@ -80,6 +83,7 @@ _WEIGHTS: Mapping[str, tuple[str | None, str | None]] = {
     "relay": (_PROXY, None),
     "image_proxy": ("unknown", _SCANNER),
     "fast": (_WEAK, _WEAK),
+    "hurried": (None, _WEAK),
     "no_picture": (None, _WEAK),
     "ordered": (None, None),
 }
@@ -94,6 +98,7 @@ _POSSIBLE = frozenset(
         "datacentre",
         "relay",
         "fast",
+        "hurried",
         "no_picture",
         "ordered",
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 SWEEP_SPAN = 5_000_000
 SWEEP_TENTHS = 6
 SWEEP_LINKS = 3
+HURRY_SPAN = 2_000_000
 IN_ORDER_SPAN = 10_000_000
 NETWORKS_SPAN = 30_000_000
 NETWORKS = 3
@@ -64,6 +65,13 @@ def link_sweeps(clicks: Iterable[Seen]) -> set[int]:
         value=lambda hit: hit.url,
         # The smallest whole number that is at least 60 % of the links.
         need=lambda hit: -(-hit.links * SWEEP_TENTHS // 10),
+    )
+
+
+def hurried(clicks: Iterable[Seen]) -> set[int]:
+    """Return clicks on two different links of one message within 2 s; ordered by message, then by instant."""
+    return _dense(
+        clicks, HURRY_SPAN, group=lambda hit: hit.message_id, value=lambda hit: hit.url, need=lambda _: 2
     )
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tidings.responses.classify import PICTURE_SPAN, Hit, read_signals, seen, signals_alone
+from tidings.responses.classify import LEAST_LOOK, PICTURE_SPAN, Hit, read_signals, seen, signals_alone
 from tidings.responses.crowds import (
     BURST_RECIPIENTS,
     BURST_SPAN,
     REACH,
     Seen,
     first_then_last,
+    hurried,
     link_sweeps,
     many_networks,
     network_bursts,
@@ -89,7 +90,7 @@ class Around:
     def of(self, hit_id: int, own: frozenset[str]) -> frozenset[str]:
         """Return all signals of a hit, given those of its own and those that it may have had before."""
         found = own | self.signals.get(hit_id, frozenset())
-        if "fast" in found and hit_id in self.pictured:
+        if hit_id in self.pictured and not found.isdisjoint(("fast", "hurried")):
             return found - {"no_picture"} if self.pictured[hit_id] else found | {"no_picture"}
         return found
 
@@ -123,13 +124,18 @@ def look_around(
     for name, ids in (
         ("swept_links", link_sweeps(clicks)),
         ("first_then_last", first_then_last(clicks)),
+        ("hurried", hurried(clicks)),
         ("many_networks", many_networks(looked)),
         ("trap", trapped(looked)),
         (_BURST, {one.id for one in bursts} | _opens_with(connection, bursts, near)),
     ):
         for hit_id in ids:
             found.setdefault(hit_id, set()).add(name)
-    return Around({hit_id: frozenset(names) for hit_id, names in found.items()}, _pictured(near))
+    earliest, latest = _reach(asked, PICTURE_SPAN)
+    return Around(
+        {hit_id: frozenset(names) for hit_id, names in found.items()},
+        {hit.id: pictured for hit, pictured in _pictured(near) if earliest <= hit.at <= latest},
+    )
 
 
 def bursts_around(
@@ -166,7 +172,8 @@ def _same_messages(
 ) -> tuple[list[Hit], dict[int, frozenset[str]]]:
     """Return the stored opens and clicks of the messages of some hits near them in time, and the signals they have."""
     of = {hit.message_id: hit for hit in hits}
-    earliest, latest = _reach(hits, REACH)
+    # As far again as a sign reaches: what a stored hit shows with those on its other side is seen whole.
+    earliest, latest = _reach(hits, 2 * REACH)
     rows = connection.execute(_AROUND, {"messages": list(of), "earliest": earliest, "latest": latest}).all()
     found = []
     for row in rows:
@@ -212,16 +219,16 @@ def _opens_with(connection: sa.Connection, bursts: Sequence[Seen], near: Sequenc
     }
 
 
-def _pictured(near: Sequence[Hit]) -> dict[int, bool]:
-    """Return of each click on a link of an e-mail whether a picture was loaded in the minute before; in order of instants."""
-    opened: dict[int, int] = {}
-    found = {}
-    for hit in sorted(near, key=lambda hit: (hit.at, hit.kind != "open")):
+def _pictured(near: Sequence[Hit]) -> Iterable[tuple[Hit, bool]]:
+    """Yield the clicks on links of e-mails, and whether a picture was loaded before each when a person would have looked."""
+    opened: dict[int, list[int]] = {}
+    for hit in near:
         if hit.kind == "open":
-            opened[hit.message_id] = hit.at
-        elif hit.url in hit.wording.places:
-            found[hit.id] = hit.message_id in opened and hit.at - opened[hit.message_id] <= PICTURE_SPAN
-    return found
+            opened.setdefault(hit.message_id, []).append(hit.at)
+    for hit in near:
+        if hit.kind == "click" and hit.url in hit.wording.places:
+            looks = opened.get(hit.message_id, ())
+            yield hit, any(LEAST_LOOK <= hit.at - at <= PICTURE_SPAN for at in looks)
 
 
 def _crowds(connection: sa.Connection, networks: Mapping[str, Sequence[Hit]]) -> dict[str, tuple[int, int]]:
