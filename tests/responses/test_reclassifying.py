@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import random
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.import_world import DEFINITIONS
-from support.spooled import click, order, spooled
-from support.tracking import BROWSER, SALT, rows_of, sent_run, url
-from tidings.cli.reclassify import command
-from tidings.clock import FixedClock, to_micros
-from tidings.definitions.workspace import Definitions
-from tidings.errors import UsageError
+from support.judged import (
+    AMAZON,
+    HOME,
+    MINUTE,
+    OFFICE,
+    SECOND,
+    arrive,
+    by_earlier_rules,
+    judged,
+    mixed,
+    opened,
+)
+from support.spooled import click, order
+from support.tracking import BROWSER, rows_of, sent_run
+from tidings.clock import to_micros
 from tidings.measurement import touches
 from tidings.responses import reclassifying
 from tidings.responses.classify import RULES_VERSION
-from tidings.responses.drain import drain
-from tidings.responses.networks import bundled, networks_of
 from tidings.responses.reclassifying import People, reclassify
-from tidings.store.database import Store
 from tidings.store.tables import answers, sending
-
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-OFFICE, AMAZON, HOME = "198.51.100.0/24", "3.8.1.0/24", "203.0.113.0/24"
 
 
 @pytest.fixture
@@ -40,55 +36,6 @@ def folder(tmp_path):
     path = tmp_path / "spool"
     path.mkdir()
     return path
-
-
-def opened(message, at, **more):
-    return {
-        "k": "open",
-        "at": at,
-        "m": message,
-        "method": "GET",
-        "ip": HOME,
-        "ua": BROWSER["user-agent"],
-        **more,
-    }
-
-
-def arrive(store, folder, clock, records):
-    spooled(folder, clock, records)
-    drain(store, folder, salt=SALT)
-
-
-def judged(store):
-    return [
-        (row.hit_id, row.judged, row._mapping["class"], row.reason, row.signals, row.rule_version)
-        for row in rows_of(store, answers.responses)
-    ]
-
-
-def by_earlier_rules(store):
-    """Leave the judgements that version 2 would have left: no classes, no signals, more people."""
-    with store.durable("test") as connection:
-        connection.execute(
-            sa.update(answers.responses).values(
-                {"judged": "human", "class": None, "reason": None, "signals": None, "rule_version": 2}
-            )
-        )
-
-
-def mixed(store, folder, clock, count=60):
-    """A run with people, and machines of three sorts."""
-    messages = sent_run(store, count, links=4, accepted_at=1)
-    now = to_micros(clock.now())
-    records = []
-    for n, message in enumerate(messages):
-        records.append(opened(message, now + n * SECOND, **({"ua": "Mozilla/5.0"} if n % 3 == 0 else {})))
-        records.append(
-            click(message, now + n * MINUTE, to=n % 4, ip=AMAZON if n % 5 == 0 else f"81.2.{n}.0/24")
-        )
-    records.append(click(messages[1], now, ua="curl/8"))
-    arrive(store, folder, clock, sorted(records, key=lambda one: one["at"]))
-    return messages
 
 
 def test_everything_is_judged_by_the_rules_of_today_and_the_difference_is_told(store, folder, clock) -> None:
@@ -308,141 +255,3 @@ def test_the_opens_of_a_burst_are_machines_as_well(store, folder, clock) -> None
     by_earlier_rules(store)
     reclassify(store)
     assert judged(store) == told
-
-
-def test_a_workspace_adds_networks_and_takes_them_out(store, folder, clock, tmp_path) -> None:
-    (message,) = sent_run(store, 1, accepted_at=1)
-    now = to_micros(clock.now())
-    arrive(store, folder, clock, [click(message, now, ip=HOME), click(message, now + MINUTE, ip=AMAZON)])
-    assert [one[3] for one in judged(store)] == [None, "datacentre"]
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "networks.txt").write_text(
-        "# ours\n203.0.112.0/23 security  our filter\n3.8.0.0/16 people our own machines\n"
-    )
-    found = reclassify(store, networks=networks_of(tmp_path))
-    assert found.changed == 2
-    assert [one[3] for one in judged(store)] == ["security", None]
-
-
-@pytest.mark.parametrize(
-    ("line", "where", "says"),
-    [
-        ("300.1.1.0/24 security", "config/networks.txt:2:1", "300.1.1.0/24"),
-        ("203.0.113.0/25 security", "config/networks.txt:2:1", "longer than /24"),
-        ("2001:db8::/56 relay", "config/networks.txt:2:1", "longer than /48"),
-        ("203.0.113.0/24 filter", "config/networks.txt:2:16", "'filter' is no kind of network"),
-        ("203.0.113.0/24", "config/networks.txt:2:16", "'' is no kind of network"),
-    ],
-)
-def test_a_line_that_cannot_be_read_is_named(tmp_path, line, where, says) -> None:
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "networks.txt").write_text(f"# ours\n{line}\n")
-    with pytest.raises(UsageError) as error:
-        networks_of(tmp_path)
-    assert where in str(error.value)
-    assert says in str(error.value)
-
-
-def test_the_longest_prefix_tells_and_what_is_no_network_is_nobodys() -> None:
-    known = bundled()
-    assert known.kind("52.100.1.0/24") == "microsoft"
-    assert known.kind("52.63.1.0/24") == "datacentre"
-    assert known.kind("2a02:26f7:1::/48") == "relay"
-    assert known.kind("198.51.100.0/24") is None
-    assert known.kind("none") is None
-
-
-@dataclass
-class Opened:
-    """What the command asks of a session."""
-
-    store: Store
-    definitions: Definitions
-    clock: FixedClock
-
-    @property
-    def settings(self):
-        return self
-
-
-@pytest.fixture
-def tidings(make_store, folder, clock, monkeypatch, tmp_path):
-    store = make_store("sqlite")
-    here = Opened(store, replace(DEFINITIONS, root=str(tmp_path)), clock)
-
-    @contextmanager
-    def open_here(*_, **__):
-        yield here
-
-    monkeypatch.setattr("tidings.cli.session.open_session", open_here)
-
-    def call(*arguments):
-        result = CliRunner().invoke(command, arguments, standalone_mode=False)
-        if result.exception:
-            raise result.exception
-        return result.output
-
-    call.store = store
-    return call
-
-
-def test_the_command_says_what_changes_by_class_and_downstream(tidings, folder, clock) -> None:
-    store = tidings.store
-    mixed(store, folder, clock)
-    by_earlier_rules(store)
-    touches.refresh(store, now=clock.now())
-    said = tidings("--dry-run")
-    assert "33 would be judged otherwise" in said
-    assert "dry run" in said
-    assert max(map(len, said.splitlines())) <= 130
-    data = json.loads(tidings("--json"))
-    assert data["rules"] == RULES_VERSION
-    assert (data["responses"], data["changed"], data["added"]) == (121, 33, 0)
-    assert {"kind": "clicked", "before": "human", "now": "machine_scanner", "count": 13} in data["classes"]
-    assert data["customers"]["clicked"] == {"before": 60, "after": 48, "gained": 0, "lost": 12}
-    assert data["touches"] == {"added": 0, "removed": 33}
-    said = tidings()
-    assert "0 are judged otherwise" in said
-    assert "Customers who clicked: 48 before, 48 now (0 more, 0 fewer)." in said
-
-
-def test_days_are_those_of_the_workspace_and_wrong_ones_are_refused(tidings, folder, clock) -> None:
-    store = tidings.store
-    message = sent_run(store, 1, accepted_at=1)[0]
-    noon = to_micros(datetime(2027, 3, 2, 12, tzinfo=UTC))
-    day = 24 * 60 * MINUTE
-    arrive(store, folder, clock, [click(message, noon + n * day) for n in (-1, 0, 1)])
-    assert json.loads(tidings("--from", "2027-03-02", "--to", "2027-03-02", "--json"))["responses"] == 1
-    assert json.loads(tidings("--from", "2027-03-02", "--json"))["responses"] == 2
-    assert "Nothing came in that time" in tidings("--from", "2030-01-01")
-    with pytest.raises(UsageError, match="comes after"):
-        tidings("--from", "2027-03-03", "--to", "2027-03-02")
-    with pytest.raises(UsageError, match="is no day"):
-        tidings("--from", "2027-3-2")
-
-
-def test_links_of_many_languages_are_counted_in_the_one_with_fewest(store, folder, clock) -> None:
-    (message,) = sent_run(store, 1, accepted_at=1)
-    now = to_micros(clock.now())
-    run = rows_of(store, sending.runs)[0].id
-    with store.durable("test") as connection:
-        rows = [("en", n, url(n)) for n in range(9)] + [("de", n, url(n)) for n in range(3)]
-        connection.execute(
-            sa.insert(answers.links),
-            [{"run_id": run, "locale": locale, "position": n, "url": to} for locale, n, to in rows],
-        )
-    arrive(store, folder, clock, [click(message, now + n, to=n) for n in (0, 1)])
-    assert {one[3] for one in judged(store)} == {"swept_links"}
-
-
-def test_a_link_that_nobody_can_see_gives_away_who_follows_it(store, folder, clock) -> None:
-    (message,) = sent_run(store, 1, links=3, accepted_at=1)
-    now = to_micros(clock.now())
-    run = rows_of(store, sending.runs)[0].id
-    trap = "https://shop.example/#tidings-trap"
-    with store.durable("test") as connection:
-        connection.execute(sa.insert(answers.links).values(run_id=run, position=3, url=trap))
-    arrive(store, folder, clock, [click(message, now + n * 30 * SECOND) for n in range(5)])
-    assert {one[1] for one in judged(store)} == {"human"}
-    arrive(store, folder, clock, [click(message, now) | {"url": trap}])
-    assert [one[3] for one in judged(store)] == ["trap", "trap", "trap", None, None, "trap"]

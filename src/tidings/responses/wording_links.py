@@ -9,9 +9,7 @@ import sqlalchemy as sa
 from tidings.delivery.wordings import FIRST_POSITION
 from tidings.responses.crowds import FIRST, LAST, TRAP, Wording
 from tidings.store.tables import answers
-
-# The end of the address of a link that no person can see; whoever wants such a link writes it into a template.
-TRAP_END = "#tidings-trap"
+from tidings.templates.markup import TRAP_END
 
 # Positions of links in texts and on pages begin here (delivery.wordings).
 _OF_EMAIL = FIRST_POSITION["sms"]
