@@ -12,17 +12,29 @@ import sqlalchemy as sa
 from support.tracking import BROWSER, RING, SALT, rows_of, sent_run, tracker, url
 from tidings.clock import to_micros
 from tidings.responses import drain as draining
-from tidings.responses.classify import (
+from tidings.responses.classify import RULES_VERSION, Hit, seen, signals_alone, verdict
+from tidings.responses.crowds import (
     BURST_SPAN,
+    FIRST,
+    HURRY_SPAN,
+    IN_ORDER_SPAN,
+    LAST,
+    NETWORKS_SPAN,
     SWEEP_SPAN,
-    Hit,
-    judge,
-    judge_alone,
+    TRAP,
+    TRAP_SPAN,
+    Seen,
+    Wording,
+    first_then_last,
+    hurried,
     link_sweeps,
+    many_networks,
     network_bursts,
+    trapped,
 )
 from tidings.responses.drain import drain
-from tidings.responses.judging import RULES_VERSION, reclassify
+from tidings.responses.networks import bundled
+from tidings.responses.reclassifying import reclassify
 from tidings.responses.spool import SpoolWriter, encode
 from tidings.store.tables import answers, people
 from tidings.tokens.links import mint
@@ -40,7 +52,6 @@ HIT = Hit(
     user_agent=BROWSER["user-agent"],
     prefetch=False,
     accepted_at=0,
-    links=0,
 )
 OPEN = replace(HIT, kind="open", url="")
 PHONE = (
@@ -66,6 +77,15 @@ PEOPLE = [
 ]
 
 
+MICROSOFT, BARRACUDA, AMAZON, APPLE, GOOGLE = (
+    "40.94.1.0/24", "64.235.150.0/24", "3.8.1.0/24", "172.225.3.0/24", "66.249.84.0/24",
+)  # fmt: skip
+
+
+def judge_alone(hit):
+    return verdict(hit.kind, signals_alone(hit, bundled()))
+
+
 @pytest.mark.parametrize("agent", PEOPLE)
 def test_people_are_human(agent) -> None:
     for hit in (HIT, OPEN):
@@ -80,34 +100,64 @@ def test_robots_are_machines(agent) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hit", "judged", "reason"),
+    ("hit", "kind", "reason"),
     [
-        (replace(HIT, method="HEAD"), "machine", "head"),
-        (replace(OPEN, method="HEAD"), "machine", "head"),
-        (replace(HIT, prefetch=True), "machine", "prefetch"),
-        (replace(HIT, user_agent=""), "machine", "no_agent"),
-        (replace(OPEN, user_agent="Mozilla/5.0"), "machine", "mail_privacy"),
+        (replace(HIT, method="HEAD"), "machine_scanner", "head"),
+        (replace(OPEN, method="HEAD"), "machine_scanner", "head"),
+        (replace(HIT, prefetch=True), "prefetch", "prefetch"),
+        (replace(HIT, user_agent=""), "machine_scanner", "no_agent"),
+        (replace(HIT, user_agent="", method="EVENT"), "human", None),
+        (replace(HIT, machine=True), "machine_scanner", "provider"),
+        (replace(OPEN, machine=True), "machine_proxy", "provider"),
+        (replace(OPEN, user_agent="Mozilla/5.0"), "machine_proxy", "mail_privacy"),
         (replace(HIT, user_agent="Mozilla/5.0"), "human", None),
+        (replace(OPEN, network=APPLE), "machine_proxy", "relay"),
+        (replace(HIT, network=APPLE), "human", None),
         (replace(OPEN, user_agent=PROXY), "unknown", "image_proxy"),
-        (replace(HIT, user_agent=PROXY), "machine", "image_proxy"),
-        (replace(HIT, accepted_at=HIT.at - 2 * SECOND + 1), "machine", "too_fast"),
+        (replace(OPEN, network=GOOGLE), "unknown", "image_proxy"),
+        (replace(OPEN, user_agent=PROXY, accepted_at=OPEN.at - 1), "machine_proxy", "too_fast"),
+        (replace(HIT, user_agent=PROXY), "machine_scanner", "image_proxy"),
+        (replace(HIT, accepted_at=HIT.at - 2 * SECOND + 1), "machine_scanner", "too_fast"),
         (replace(HIT, accepted_at=HIT.at - 2 * SECOND), "human", None),
-        (replace(HIT, accepted_at=HIT.at + 5), "machine", "too_fast"),
+        (replace(HIT, accepted_at=HIT.at + 5), "machine_scanner", "too_fast"),
         (replace(HIT, accepted_at=None), "human", None),
-        (replace(OPEN, accepted_at=OPEN.at - 1), "human", None),
+        (replace(OPEN, accepted_at=OPEN.at - 1), "machine_scanner", "too_fast"),
+        # Told of delivery, acceptance says nothing; a delivery of another clock says nothing either.
+        (replace(HIT, delivered_at=HIT.at - SECOND), "machine_scanner", "too_fast"),
+        (replace(HIT, delivered_at=HIT.at - 2 * SECOND, accepted_at=HIT.at), "human", None),
+        (replace(HIT, delivered_at=HIT.at + 60 * SECOND), "machine_scanner", "too_fast"),
+        (replace(HIT, delivered_at=HIT.at + 60 * SECOND + 1), "human", None),
+        (replace(HIT, delivered_at=HIT.at, method="EVENT"), "human", None),
+        (replace(HIT, network=MICROSOFT), "machine_scanner", "microsoft"),
+        (replace(OPEN, network=MICROSOFT), "unknown", "microsoft"),
+        (replace(OPEN, network=MICROSOFT, accepted_at=OPEN.at - 5 * SECOND), "machine_scanner", "microsoft"),
+        (replace(HIT, network=BARRACUDA), "machine_scanner", "security"),
+        (replace(OPEN, network=BARRACUDA), "human", None),
+        (replace(OPEN, network=BARRACUDA, accepted_at=OPEN.at - 9 * SECOND), "machine_scanner", "security"),
+        (replace(OPEN, network=BARRACUDA, accepted_at=OPEN.at - 10 * SECOND), "human", None),
+        (replace(HIT, network=AMAZON), "machine_scanner", "datacentre"),
         (replace(HIT, kind="unsubscribe", method="POST", user_agent=""), "human", None),
+        (replace(HIT, kind="reply", method="ANSWER", machine=True), "machine_scanner", "provider"),
     ],
 )
-def test_one_hit_alone(hit, judged, reason) -> None:
-    verdict = judge_alone(hit)
-    assert (verdict.judged, verdict.reason) == (judged, reason)
+def test_one_hit_alone(hit, kind, reason) -> None:
+    found = judge_alone(hit)
+    assert (found.kind, found.reason) == (kind, reason)
+    assert found.judged == {"human": "human", "unknown": "unknown"}.get(kind, "machine")
+
+
+def looked(hits):
+    return [seen(hit, signals_alone(hit, bundled())) for hit in hits]
 
 
 def clicks(*where, links=5):
-    return [
-        replace(HIT, id=n, url=url(place), at=HIT.at + at, links=links)
-        for n, (place, at) in enumerate(where, start=1)
-    ]
+    wording = Wording(links, {url(0): FIRST, url(links - 1): LAST, url(99): TRAP})
+    return looked(
+        [
+            replace(HIT, id=n, url=url(place), at=HIT.at + at, wording=wording)
+            for n, (place, at) in enumerate(where, start=1)
+        ]
+    )
 
 
 def test_a_sweep_is_60_percent_of_at_least_three_links_within_five_seconds() -> None:
@@ -124,11 +174,43 @@ def test_a_sweep_is_60_percent_of_at_least_three_links_within_five_seconds() -> 
     assert link_sweeps(clicks((0, 0), (1, 1), (2, 2), (0, 3_600 * SECOND))) == {1, 2, 3}
 
 
+def test_the_first_link_and_then_the_last_within_ten_seconds_are_no_person() -> None:
+    assert first_then_last(clicks((0, 0), (2, 1), (4, IN_ORDER_SPAN))) == {1, 2, 3}
+    assert first_then_last(clicks((0, 0), (4, IN_ORDER_SPAN + 1))) == set()
+    assert first_then_last(clicks((4, 0), (0, 1))) == set()
+    assert first_then_last(clicks((0, 0), (3, 1))) == set()
+    assert first_then_last(clicks((0, 0), (1, 1), links=2)) == set()
+
+
+def test_two_links_within_two_seconds_are_hurried() -> None:
+    assert hurried(clicks((0, 0), (1, HURRY_SPAN))) == {1, 2}
+    assert hurried(clicks((0, 0), (1, HURRY_SPAN + 1))) == set()
+    assert hurried(clicks((0, 0), (0, 1))) == set()
+
+
+def test_a_trap_marks_the_clicks_of_its_message_for_a_minute_before_and_after() -> None:
+    assert trapped(clicks((1, 0), (99, TRAP_SPAN), (2, 2 * TRAP_SPAN))) == {1, 2, 3}
+    assert trapped(clicks((1, 0), (99, TRAP_SPAN + 1), (2, 2 * TRAP_SPAN + 2))) == {2}
+    assert judge_alone(replace(HIT, wording=Wording(1, {HIT.url: TRAP}))).reason == "trap"
+
+
+def test_three_networks_for_one_message_within_half_a_minute_are_no_person() -> None:
+    def from_networks(*where):
+        return looked(
+            [replace(HIT, id=n, network=net, at=HIT.at + at) for n, (net, at) in enumerate(where, start=1)]
+        )
+
+    home, work, phone = "203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24"
+    assert many_networks(from_networks((home, 0), (work, 1), (phone, NETWORKS_SPAN))) == {1, 2, 3}
+    assert many_networks(from_networks((home, 0), (work, 1), (phone, NETWORKS_SPAN + 1))) == set()
+    assert many_networks(from_networks((home, 0), (work, 1), (home, 2), (None, 3))) == set()
+    # A picture through a relay, a look by the filter, and somebody who follows the link: one person.
+    assert many_networks(from_networks((APPLE, 0), (MICROSOFT, 1), (home, 2))) == set()
+
+
 def crowd(count, span, *, each=1):
     return [
-        replace(
-            HIT, id=n, customer_id=n // each, message_id=n // each, at=HIT.at + n * span // max(count - 1, 1)
-        )
+        Seen(n, "click", n // each, n // each, "", HIT.at + n * span // max(count - 1, 1), HIT.network, 0)
         for n in range(1, count + 1)
     ]
 
@@ -157,15 +239,15 @@ def naive(hits, group, value, span, need):
 def test_one_pass_finds_what_comparing_all_with_all_finds(seed) -> None:
     chance = random.Random(seed)
     hits = [
-        replace(
-            HIT,
-            id=n,
-            at=HIT.at + chance.randrange(0, 200 * SECOND, SECOND // 2),
-            message_id=(customer := chance.randrange(12)),
-            customer_id=customer,
-            network=f"10.0.{chance.randrange(2)}.0/24",
-            url=url(chance.randrange(4)),
-            links=4,
+        Seen(
+            n,
+            "click",
+            (customer := chance.randrange(12)),
+            customer,
+            url(chance.randrange(4)),
+            HIT.at + chance.randrange(0, 200 * SECOND, SECOND // 2),
+            f"10.0.{chance.randrange(5)}.0/24",
+            4,
         )
         for n in range(1, 80)
     ]
@@ -173,21 +255,54 @@ def test_one_pass_finds_what_comparing_all_with_all_finds(seed) -> None:
     assert link_sweeps(by_message) == naive(
         hits, lambda hit: hit.message_id, lambda hit: hit.url, SWEEP_SPAN, lambda _: 3
     )
+    assert many_networks(by_message) == naive(
+        hits, lambda hit: hit.message_id, lambda hit: hit.network, NETWORKS_SPAN, lambda _: 3
+    )
     by_network = sorted(hits, key=lambda hit: (hit.network, hit.at))
     assert network_bursts(by_network) == naive(
         hits, lambda hit: hit.network, lambda hit: hit.customer_id, BURST_SPAN, lambda _: 10
     )
 
 
-def test_what_one_hit_says_of_itself_goes_before_what_many_say() -> None:
-    assert judge(replace(HIT, method="HEAD"), {1}, {1}).reason == "head"
-    assert judge(HIT, {1}, {1}).reason == "swept_links"
-    assert judge(HIT, set(), {1}).reason == "network_burst"
-    assert judge(OPEN, {1}, {1}).judged == "human"
+def decided(kind, *signals):
+    found = verdict(kind, frozenset(signals))
+    return found.kind, found.reason
+
+
+def test_a_strong_signal_decides_and_the_first_gives_the_reason() -> None:
+    assert decided("click", "swept_links", "head") == ("machine_scanner", "head")
+    assert decided("click", "network_burst", "swept_links") == ("machine_scanner", "swept_links")
+    assert decided("open", "relay", "mail_privacy") == ("machine_proxy", "mail_privacy")
+    assert verdict("click", frozenset(("head", "too_fast"))).told == "head too_fast"
+
+
+def test_one_weak_signal_is_not_enough_and_two_are() -> None:
+    assert decided("click", "fast") == ("human", None)
+    assert decided("click", "fast", "no_picture") == ("machine_scanner", "fast")
+    assert decided("click", "hurried", "no_picture") == ("machine_scanner", "hurried")
+    assert decided("open", "datacentre") == ("human", None)
+    assert decided("open", "datacentre", "fast") == ("machine_scanner", "datacentre")
+    assert decided("open", "image_proxy", "fast") == ("unknown", "image_proxy")
+
+
+@pytest.mark.parametrize("sign", ["network_burst", "many_networks", "datacentre", "security", "microsoft"])
+def test_an_order_right_after_it_makes_a_click_human_where_a_person_can_have_the_sign(sign) -> None:
+    assert decided("click", sign, "ordered") == ("human", "ordered")
+    assert decided("click", sign, "ordered", "head")[0] == "machine_scanner"
+
+
+@pytest.mark.parametrize(
+    "sign", ["head", "prefetch", "robot", "trap", "too_fast", "swept_links", "first_then_last"]
+)
+def test_an_order_does_not_excuse_what_no_person_does(sign) -> None:
+    assert verdict("click", frozenset((sign, "ordered"))).judged == "machine"
 
 
 def verdicts(store):
-    return [(row.hit_id, row.kind, row.judged, row.reason) for row in rows_of(store, answers.responses)]
+    return [
+        (row.hit_id, row.kind, row.judged, row._mapping["class"], row.reason, row.signals)
+        for row in rows_of(store, answers.responses)
+    ]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -206,7 +321,7 @@ def test_batches_as_they_come_judge_as_everything_at_once(store, tmp_path, clock
                 "m": chance.choice(messages),
                 "method": "GET",
                 "url": url(chance.randrange(4)),
-                "ip": f"10.0.{chance.randrange(2)}.0/24",
+                "ip": f"10.0.{chance.choice((0, 0, 0, 0, 1, 2))}.0/24",
                 "ua": chance.choice([*PEOPLE, *ROBOTS[:1]]),
             }
             for _ in range(50)
@@ -217,11 +332,14 @@ def test_batches_as_they_come_judge_as_everything_at_once(store, tmp_path, clock
         drain(store, folder, salt=SALT)
     told = verdicts(store)
     hits = rows_of(store, answers.hits)
-    reasons = {reason for _, _, _, reason in told}
-    assert {"robot", "swept_links", "network_burst", None} <= reasons
+    signals = {name for one in told for name in (one[5] or "").split()}
+    assert {"robot", "network_burst", "many_networks", "fast", "no_picture", "first_then_last"} <= signals
+    assert seed != 1 or "swept_links" in signals
     with store.durable("test") as connection:
         connection.execute(sa.delete(answers.responses).where(answers.responses.c.hit_id % 3 == 0))
-        connection.execute(sa.update(answers.responses).values(judged="unknown", reason=None, rule_version=0))
+        connection.execute(
+            sa.update(answers.responses).values(judged="unknown", reason=None, signals=None, rule_version=0)
+        )
     again = reclassify(store)
     assert again.responses == 300
     assert again.added == len([one for one in told if one[0] % 3 == 0])

@@ -287,10 +287,10 @@ def test_a_record_that_nothing_can_read_is_set_aside_whatever_it_breaks(
     spooled(folder, clock, [click(first, 5), click(second, 6)])
     prepare = draining.prepare
 
-    def reading(connection, part, *, now):
+    def reading(connection, part, **named):
         if any(one.record["m"] == first for one in part):
             raise error("it is not what it should be")
-        return prepare(connection, part, now=now)
+        return prepare(connection, part, **named)
 
     monkeypatch.setattr(draining, "prepare", reading)
     result = drain(store, folder, salt=SALT)

@@ -11,9 +11,9 @@ from support.spooled import click, spooled
 from support.tracking import SALT, rows_of, sent_run
 from tidings.clock import to_micros
 from tidings.responses import neighbours
-from tidings.responses.classify import BURST_SPAN
+from tidings.responses.crowds import BURST_SPAN
 from tidings.responses.drain import drain
-from tidings.responses.judging import reclassify
+from tidings.responses.reclassifying import reclassify
 from tidings.store.tables import answers
 
 SECOND = 1_000_000
@@ -107,6 +107,8 @@ def test_small_batches_in_the_order_of_time_judge_as_everything_at_once(store, f
     told = judged(store)
     assert {"network_burst", None} <= {reason for _, _, reason in told}
     with store.durable("test") as connection:
-        connection.execute(sa.update(answers.responses).values(judged="unknown", reason=None, rule_version=0))
+        connection.execute(
+            sa.update(answers.responses).values(judged="unknown", reason=None, signals=None, rule_version=0)
+        )
     reclassify(store)
     assert judged(store) == told

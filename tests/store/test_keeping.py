@@ -192,7 +192,7 @@ IMPERSONAL = {
         "code",
         "currency",
     },
-    "responses": {"kind", "judged", "reason"},
+    "responses": {"kind", "judged", "reason", "class", "signals"},
     "run_artifacts": {"role", "sha256"},
     "notices": {"channel", "kind", "body", "event_id", "state", "provider_ref"},
     "provider_refs": {"channel", "provider_ref"},

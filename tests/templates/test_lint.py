@@ -10,6 +10,7 @@ from PIL import Image
 from support.messages import VOCABULARY, compiled, sources
 from tidings.definitions.kinds.rules import Attribute, Attributes
 from tidings.templates.holes import fallbacks
+from tidings.templates.sources import TemplateErrors
 
 PERSONAL = Attributes((*VOCABULARY.attributes[1:], Attribute("full_name", "text", personal="erase")))
 OURS = "https://nordicgarden.example/a.png"
@@ -101,3 +102,21 @@ def test_the_holes_of_a_message_are_told_by_name() -> None:
     assert holes.falls_back == ("full_name", "vip")
     assert holes.refuses == ("lifetime_value", "orders")
     assert holes.salutation == ()
+
+
+def test_a_trap_must_be_out_of_the_way_of_people_and_is_in_no_text() -> None:
+    trap = 'href="https://shop.example/#tidings-trap"'
+    fine = f'<a {trap} aria-hidden="true" tabindex="-1" style="display: none">.</a>'
+    message = compiled(sources(html=f'<p>Hello</p>{fine}<a href="https://shop.example/">x</a>'))
+    assert message.links == ("https://shop.example/#tidings-trap", "https://shop.example/")
+    for seen in (
+        f"<a {trap}>.</a>",
+        f'<a {trap} aria-hidden="true">.</a>',
+        f'<a {trap} style="display:none">.</a>',
+    ):
+        with pytest.raises(TemplateErrors) as errors:
+            compiled(sources(html=seen))
+        assert [one.code for one in errors.value.problems] == ["TPL42"]
+    with pytest.raises(TemplateErrors) as errors:
+        compiled(sources(text="Hello https://shop.example/#tidings-trap"))
+    assert [one.code for one in errors.value.problems] == ["TPL42"]

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "flow": ("tidings.cli.flow", "Draw a flow with the people at each step."),
     "explain": ("tidings.cli.explain", "Say why a customer got what they got, or nothing."),
     "report": ("tidings.cli.report", "Say what a campaign caused, with intervals."),
+    "reclassify": ("tidings.cli.reclassify", "Judge again who opened and clicked, people or machines."),
     "attribute": ("tidings.cli.attribute", "Give credit for conversions, by one model or all."),
     "export": ("tidings.cli.export", "Write a result as CSV or XLSX for a spreadsheet."),
     "kpi": ("tidings.cli.kpi", "Show how customers moved: new, kept, upgraded, lost."),

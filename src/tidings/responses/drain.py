@@ -95,6 +95,7 @@ class Drainer:
         self._salt = salt
         house = house or House(salt)
         self._kinds, self._country = house.kinds, house.country
+        self._networks = house.networks
         self._incoming = Incoming(store, house)
         self._guard = threading.Lock()
         self._known: dict[str, int] = {}
@@ -177,7 +178,7 @@ class Drainer:
             hooked = self._take_hooks([one for one in part if one.record["k"] == HOOK])
             rest = [one for one in part if one.record["k"] != HOOK]
             with self._store.read() as connection:
-                prepared = prepare(connection, rest, now=now)
+                prepared = prepare(connection, rest, now=now, networks=self._networks)
             with self._store.durable("drain") as connection:
                 counts = apply(
                     connection, prepared, salt=self._salt, country=self._country, now=now, kinds=self._kinds

@@ -9,14 +9,19 @@ import sqlalchemy as sa
 
 from tidings.delivery.effects import Engaged
 from tidings.responses.classify import BY_PROVIDER
+from tidings.responses.networks import Networks
 from tidings.responses.request import network, printable
 from tidings.responses.storing import Arrived, apply, prepare
 
 
-def engage(connection: sa.Connection, engaged: Sequence[Engaged], now: int) -> None:
+def engage(
+    connection: sa.Connection, engaged: Sequence[Engaged], now: int, *, networks: Networks | None = None
+) -> None:
     """Store opens and clicks in the transaction that applies their receipts; what was told before is left out."""
     arrived = {one.key: Arrived(one.key, 0, _record(one)) for one in engaged}
-    apply(connection, prepare(connection, list(arrived.values()), now=now), salt="", now=now)
+    apply(
+        connection, prepare(connection, list(arrived.values()), now=now, networks=networks), salt="", now=now
+    )
 
 
 def _record(one: Engaged) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tidings.customers.suppression import lift_own, suppress
 from tidings.delivery.notices import plan_notice
 from tidings.delivery.receipt_rows import COLUMNS, bounded, clean, inbox_name, instant, short_id, tuples
 from tidings.responses.classify import BY_ANSWER
+from tidings.responses.networks import Networks
 from tidings.responses.notice_texts import notice_text
 from tidings.responses.storing import Arrived, apply, prepare
 from tidings.responses.words import Word, word_of
@@ -35,7 +36,8 @@ _receipts = sending.receipts
 class House:
     """Who answers: the workspace, and what its purposes and channels are. Without a title nobody is answered.
 
-    `always_sent` are the names of the transactional purposes, `kinds` the kind of each channel by its id.
+    `always_sent` are the names of the transactional purposes, `kinds` the kind of each channel by its id; `networks` are
+    those that hits are judged by, the bundled list when None.
     """
 
     salt: str
@@ -45,6 +47,7 @@ class House:
     country: str | None = None
     always_sent: tuple[str, ...] = ()
     kinds: Mapping[str, str] | None = None
+    networks: Networks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from tidings.delivery.withdrawing import kind_of
 from tidings.errors import StoreError
 from tidings.responses.engagement import engage
 from tidings.responses.inbound import Answered, House, take_answers
+from tidings.responses.networks import networks_of
 from tidings.store.database import Store
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def house_of(definitions: Definitions) -> House:
             one.name for one in definitions.policies.purposes if one.message_class == "transactional"
         ),
         kinds={channel.id: channel.kind for channel in definitions.channels.values()},
+        networks=networks_of(definitions.root),
     )
 
 
@@ -65,6 +68,7 @@ class Incoming:
     def __init__(self, store: Store, house: House) -> None:
         self._store = store
         self._house = house
+        self._engage = partial(engage, networks=house.networks)
 
     def take(
         self, channel: str, provider: str, events: Sequence[ChannelEvent], *, now: datetime, kind: str = ""
@@ -91,7 +95,7 @@ class Incoming:
                     salt=self._house.salt,
                     now=now,
                     kinds=kinds,
-                    engage=engage,
+                    engage=self._engage,
                 )
             )
         if answers:
@@ -138,5 +142,10 @@ class Incoming:
     def look_again(self, *, now: datetime, deep: bool = False) -> TakenIn:
         """Look again at receipts that wait for their message; see `rematch`."""
         return rematch(
-            self._store, salt=self._house.salt, now=now, kinds=self._house.kinds, engage=engage, deep=deep
+            self._store,
+            salt=self._house.salt,
+            now=now,
+            kinds=self._house.kinds,
+            engage=self._engage,
+            deep=deep,
         )

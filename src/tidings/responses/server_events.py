@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from tidings.customers.identity import Drawer
 from tidings.customers.unnamed import STRANGER, mark_of
 from tidings.customers.who import Identities
+from tidings.responses.judging import note_orders
 from tidings.responses.spool import Record
 from tidings.store.batches import insert_rows
 from tidings.store.tables import people
@@ -74,7 +75,12 @@ def store_events(
         )
         for key, record in arrived
     ]
-    return insert_rows(connection, people.events, rows, _COLUMNS, ignore_conflicts=True), added
+    stored = insert_rows(connection, people.events, rows, _COLUMNS, ignore_conflicts=True)
+    note_orders(
+        connection,
+        [(customers[one["customer"]], one["occurred"]) for one in records if one.get("amount", 0) > 0],
+    )
+    return stored, added
 
 
 def _customers(connection: sa.Connection, keys: set[str], salt: str, now: int) -> tuple[dict[str, int], int]:

@@ -14,17 +14,13 @@ import sqlalchemy as sa
 
 from tidings.delivery.withdrawing import withdraw
 from tidings.responses.classify import Hit
-from tidings.responses.judging import (
-    RESPONSE_KINDS,
-    Judgement,
-    count_links,
-    judge_new,
-    store_judgement,
-)
+from tidings.responses.judging import RESPONSE_KINDS, Judgement, judge_new, store_judgement
+from tidings.responses.message_facts import Facts, read_facts
+from tidings.responses.networks import Networks, bundled
 from tidings.responses.server_events import store_events
 from tidings.responses.spool import Record
 from tidings.store.batches import insert_rows, next_ids
-from tidings.store.tables import answers, sending
+from tidings.store.tables import answers
 
 _HIT_COLUMNS = (
     "id",
@@ -60,9 +56,12 @@ class Prepared:
     events: list[tuple[str, Record]]
 
 
-def prepare(connection: sa.Connection, arrived: Sequence[Arrived], *, now: int) -> Prepared:
+def prepare(
+    connection: sa.Connection, arrived: Sequence[Arrived], *, now: int, networks: Networks | None = None
+) -> Prepared:
     """Read what storing up to 1,000 records needs; records stored before are left out.
 
+    `networks` is the list of the workspace, else the one that comes with Tidings.
     Raises KeyError, TypeError or ValueError for a record that no version of the tracker wrote.
     """
     hits = answers.hits
@@ -70,8 +69,7 @@ def prepare(connection: sa.Connection, arrived: Sequence[Arrived], *, now: int) 
     keys = [one.key for one in came]
     stored = set(connection.execute(sa.select(hits.c.spool_key).where(hits.c.spool_key.in_(keys))).scalars())
     came = [one for one in came if one.key not in stored]
-    messages = _messages(connection, {one.record["m"] for one in came if one.record["m"] is not None})
-    links = count_links(connection, sorted({row.run_id for row in messages.values()}))
+    messages = read_facts(connection, {one.record["m"] for one in came if one.record["m"] is not None})
     rows: list[tuple[tuple[Any, ...], Hit | None]] = []
     withdrawals = []
     for place, one in enumerate(came, start=1):
@@ -80,16 +78,15 @@ def prepare(connection: sa.Connection, arrived: Sequence[Arrived], *, now: int) 
         detail: Record = {name: record[name] for name in ("prefetch", "by", "machine") if name in record}
         hit = None
         if message is not None:
-            wording = (message.run_id, message.step, message.version, message.variant)
-            hit = _hit(-place, record, message, links.get(wording, 0))
+            hit = _hit(-place, record, message)
             if record["k"] == "unsubscribe":
-                withdrawals.append((message.id, record["at"], record["by"]))
+                withdrawals.append((record["m"], record["at"], record["by"]))
         elif record["m"] is not None:
             detail["message"] = record["m"]
-        rows.append((_row(one, message, detail, now), hit))
+        rows.append((_row(one, detail, now, known=message is not None), hit))
     return Prepared(
         rows,
-        judge_new(connection, [hit for _, hit in rows if hit is not None]),
+        judge_new(connection, [hit for _, hit in rows if hit is not None], networks or bundled()),
         withdrawals,
         [(one.key, one.record) for one in arrived if one.record["k"] == "event"],
     )
@@ -124,31 +121,14 @@ def apply(
     }
 
 
-def _messages(connection: sa.Connection, ids: set[int]) -> dict[int, Any]:
-    """Return those ids that are messages of this store; a token may come from a store that was restored."""
-    messages = sending.messages
-    if not ids:
-        return {}
-    select = sa.select(
-        messages.c.id,
-        messages.c.customer_id,
-        messages.c.accepted_at,
-        messages.c.run_id,
-        messages.c.step,
-        messages.c.version,
-        messages.c.variant,
-    ).where(messages.c.id.in_(sorted(ids)))
-    return {row.id: row for row in connection.execute(select)}
-
-
-def _hit(provisional: int, record: Record, message: Any, links: int) -> Hit:
+def _hit(provisional: int, record: Record, message: Facts) -> Hit:
     if record["k"] not in RESPONSE_KINDS:
         raise ValueError(f"{record['k']!r} is no kind of hit")
     return Hit(
         provisional,
         record["k"],
         record["method"],
-        message.id,
+        record["m"],
         message.customer_id,
         record.get("url") or "",
         record["at"],
@@ -156,18 +136,19 @@ def _hit(provisional: int, record: Record, message: Any, links: int) -> Hit:
         record.get("ua") or "",
         bool(record.get("prefetch")),
         message.accepted_at,
-        links,
+        message.delivered_at,
+        message.wording,
         bool(record.get("machine")),
     )
 
 
-def _row(one: Arrived, message: Any, detail: Record, now: int) -> tuple[Any, ...]:
+def _row(one: Arrived, detail: Record, now: int, *, known: bool) -> tuple[Any, ...]:
     record = one.record
     return (
         one.key,
         record["k"],
         record["method"],
-        None if message is None else message.id,
+        record["m"] if known else None,
         record.get("url"),
         record["at"],
         now,

@@ -74,5 +74,6 @@ _ALL = (
     Code("TPL39", "A customer's data in a link", "Links are kept in logs and histories of many machines.", _HTML, _html('<a href="https://shop.example/?who={{ email }}">Your page</a>'), "Send {{ key }}, or nothing.", "warning"),
     Code("TPL40", "A sender that mail servers refuse", "An address needs a local part in ASCII and a domain that exists in ASCII too.", "channels/email.yaml", "channel: E-mail\nadapter: smtp\nsender: Магазин <привет@shop.example>\noptions: {host: mail.shop.example}\n", "Write an address in plain letters; the name may be in any script."),
     Code("TPL41", "A code that nobody sees", "The offer gives every message a code of its own, and the message does not show it.", _CAMPAIGN, f"{_SPRING}offer: {{gives: 25% off, codes: one each from spring25}}\n", "Write {{ offer.code }} where the customer looks for it.", "warning"),
+    Code("TPL42", "A trap that people can find", "A link to #tidings-trap tells programs from people, who must neither see nor hear it.", _HTML, _html('<a href="https://shop.example/#tidings-trap" style="display:none">.</a>'), 'Add aria-hidden="true" tabindex="-1" style="display:none".'),
 )  # fmt: skip
 CODES: dict[str, Code] = {code.code: code for code in (*_ALL, *CODES_OF_TEXTS, *CODES_OF_FAXES)}

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from tidings.errors import Position, Problem
 from tidings.templates.images import Pictures
-from tidings.templates.markup import ATTRIBUTE, REGION, VALUE, Tags, mask, regions
+from tidings.templates.markup import ATTRIBUTE, REGION, TRAP_END, VALUE, Tags, mask, regions
 from tidings.templates.salutations import greets_in
 from tidings.templates.sources import Message, Text
 
@@ -60,6 +60,9 @@ def lint(
         problems += _Look(message.html, ours, personal, pictures, mjml=message.mjml).problems
     if not message.derived:
         problems += _text_links(message.text, personal)
+        if (at := message.text.source.find(TRAP_END)) >= 0:
+            sentence = f"a link to {TRAP_END} is for programs alone, and everybody sees it in a text"
+            problems.append(message.text.problem("TPL42", sentence, at, len(TRAP_END), "take it out"))
     return problems
 
 
@@ -140,10 +143,22 @@ class _Look:
             if _HTTP.match(given["href"][1]):
                 self._http(*given["href"])
             self.problems += _personal(self.text, *given["href"], self.personal)
+            self._trap(given)
         width = given.get("width", (0, ""))[1].removesuffix("px")
         wide = int(width) if width.isdigit() and tag in _SIZED else 0
         style = given.get("style", (0, ""))[1]
         self._wide(max([wide, *(int(found) for found in _WIDTH.findall(style))]), start, len(tag) + 1)
+
+    def _trap(self, given: dict[str, tuple[int, str]]) -> None:
+        """A link that is there to catch programs must be found by no person, whether they see or listen."""
+        at, href = given["href"]
+        if not href.endswith(TRAP_END):
+            return
+        style = given.get("style", (0, ""))[1].replace(" ", "").lower()
+        if given.get("aria-hidden", (0, ""))[1] != "true" or "display:none" not in style:
+            sentence = f"a link to {TRAP_END} is for programs alone, and readers can find this one"
+            hint = 'add aria-hidden="true" tabindex="-1" style="display:none"'
+            self.problems.append(self.text.problem("TPL42", sentence, at, len(href), hint))
 
     def _wide(self, pixels: int, offset: int, length: int) -> None:
         if pixels > MAX_WIDTH:

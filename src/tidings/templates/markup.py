@@ -35,6 +35,8 @@ FIXED_HOST = re.compile(
 )
 PICTURES = "images/"
 _OTHER_SCHEMES = ("mailto:", "tel:", "sms:", "#")
+# The end of the address of a link that nobody can see: whoever follows it is no person.
+TRAP_END = "#tidings-trap"
 _REFUSED_TAGS = {"script", "iframe", "object", "embed", "form", "base", "applet", "input", "button"}
 _RAW = ("style", "script", "mj-style")
 # Attributes that hold the address of something that is loaded.

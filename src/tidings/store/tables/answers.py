@@ -60,6 +60,10 @@ responses = sa.Table(
     reference("customer_id", "customers.id", nullable=True, index=True),
     reference("message_id", "messages.id", nullable=True, index=True),
     instant("at"),
+    # human, machine_proxy, machine_scanner, prefetch or unknown, and all signals, blanks between; NULL where rules before
+    # version 3 judged. `reason` is the signal that decided.
+    text("class", nullable=True),
+    text("signals", nullable=True),
     sa.UniqueConstraint("hit_id", "kind"),
     sa.CheckConstraint("judged IN ('human', 'machine', 'unknown')", name="judged"),
 )

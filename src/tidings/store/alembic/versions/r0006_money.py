@@ -206,6 +206,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_redemptions_dedupe_key")),
     )
     op.create_index(op.f("ix_redemptions_customer_id"), "redemptions", ["customer_id"], unique=False)
+    op.add_column("responses", sa.Column("class", sa.Text(), nullable=True))
+    op.add_column("responses", sa.Column("signals", sa.Text(), nullable=True))
     op.add_column("touches", sa.Column("source", sa.Text(), nullable=True))
     op.add_column("touches", sa.Column("visitor", sa.Text(), nullable=True))
     op.add_column("touches", sa.Column("matched_by", sa.Text(), nullable=True))

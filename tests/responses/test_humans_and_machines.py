@@ -1,0 +1,85 @@
+"""Seeded traffic of people and machines through the real path: how well clicks of people are told from those of machines.
+
+`pytest -s` prints the tables. The mixes are held out from the rules; tests/support/traffic_mixes.py says how.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from support.tracking import url
+from support.traffic_mixes import HELD_OUT, SEEN, TUNING
+from support.traffic_world import figures, judged, played, table
+from tidings.clock import to_micros
+from tidings.responses.reclassifying import reclassify
+from tidings.responses.traffic import PROFILES, traffic
+
+PRECISION, RECALL = 0.97, 0.95
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "spool"
+    path.mkdir()
+    return path
+
+
+def check(store, folder, clock, mix, *, least=PRECISION):
+    pairs = played(store, folder, clock, mix)
+    print("\n" + table(mix.name, pairs))
+    precision, recall, counts, _ = figures(pairs)
+    assert counts["human", "human"] > 200
+    assert sum(count for (truth, _), count in counts.items() if truth == "machine") > 200
+    assert precision >= least
+    assert recall >= RECALL
+    return pairs
+
+
+@pytest.mark.parametrize("mix", HELD_OUT, ids=lambda mix: mix.name)
+def test_clicks_of_people_are_told_from_those_of_machines(make_store, folder, clock, mix) -> None:
+    check(make_store("sqlite"), folder, clock, mix)
+
+
+def test_on_postgresql_as_well(make_store, folder, clock) -> None:
+    check(make_store("postgresql"), folder, clock, HELD_OUT[1])
+
+
+def test_judging_all_of_it_again_gives_the_same(store, folder, clock) -> None:
+    mix = replace(HELD_OUT[3], recipients=1_500)
+    pairs = played(store, folder, clock, mix)
+    assert reclassify(store).changed == 0
+    again = judged(store, traffic(mix, to_micros(clock.now()), url, lambda place: f"K{place}"))
+    assert [(row.judged, row.signals) for _, row in again] == [(row.judged, row.signals) for _, row in pairs]
+
+
+def test_the_same_mix_gives_the_same_traffic_and_another_seed_another() -> None:
+    def made(mix):
+        return traffic(mix, 0, url, lambda place: f"K{place}")
+
+    mix = replace(HELD_OUT[0], recipients=400)
+    assert made(mix) == made(mix)
+    assert made(mix) != made(replace(mix, seed=999))
+    instants = [one.record["at"] for one in made(mix).made]
+    assert instants == sorted(instants)
+
+
+def test_the_held_out_mixes_hold_every_profile_and_share_nothing_with_those_seen() -> None:
+    seen, fresh = [*TUNING, *SEEN], HELD_OUT
+    assert {name for mix in fresh for name in mix.shares} == set(PROFILES)
+    assert {mix.seed for mix in seen}.isdisjoint(mix.seed for mix in fresh)
+    for field in ("people", "desktop", "mobile", "filter_agents", "robots"):
+        before = {one for mix in seen for one in getattr(mix.setting, field)}
+        assert before.isdisjoint(one for mix in fresh for one in getattr(mix.setting, field)), field
+    assert {mix.setting.offices for mix in seen}.isdisjoint(mix.setting.offices for mix in fresh)
+
+
+@pytest.mark.parametrize("mix", TUNING, ids=lambda mix: mix.name)
+def test_the_mixes_that_the_rules_were_looked_at_on(make_store, folder, clock, mix) -> None:
+    check(make_store("sqlite"), folder, clock, mix)
+
+
+@pytest.mark.parametrize("mix", SEEN, ids=lambda mix: mix.name)
+def test_where_half_of_a_filters_networks_are_in_no_list(make_store, folder, clock, mix) -> None:
+    check(make_store("sqlite"), folder, clock, mix, least=0.9)
