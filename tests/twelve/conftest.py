@@ -17,7 +17,7 @@ from tidings.store.database import Store
 @pytest.fixture
 def edit() -> Callable[[Path], None]:
     """Change the copied definitions before they are loaded: a test that needs that overrides this."""
-    return lambda root: None
+    return lambda _: None
 
 
 @pytest.fixture
