@@ -17,8 +17,11 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from support.shop import ROOT
 from support.starter_shop import StarterShop
 from tidings.cli.main import execute
+from tidings.clock import to_micros
+from tidings.customers.identity import customer_u
 from tidings.definitions.kinds.rules import Event
 from tidings.store.tables import money, people, sending
 
@@ -43,10 +46,11 @@ _COLUMNS = ["customer_id", *_FIELDS, "birthday", "last_order_at", "lifetime_valu
 
 
 def twelve_workspace(folder: Path) -> Path:
-    """Copy the twelve definitions, with a store of the test's own and mappings for the files that the test imports."""
+    """Copy the twelve definitions, with a store of the test's own and mappings for the files that it imports."""
     root = Path(shutil.copytree(TWELVE, folder))
     workspace = root / "config" / "workspace.yaml"
     workspace.write_text(workspace.read_text() + _ENVIRONMENTS)
+    shutil.copy(ROOT / "config/imports/stock.yaml", root / "config/imports/stock.yaml")
     (root / "config/imports/customers.yaml").write_text(_CUSTOMERS)
     return root
 
@@ -61,6 +65,15 @@ def map_event(root: Path, event: Event) -> None:
         more = {"money": ", money: EUR", "date": ", format: YYYY-MM-DD"}.get(one.type, "")
         lines.append(f"  {one.name}: {{column: {one.name}{more}}}")
     (root / f"config/imports/{event.name}.yaml").write_text("\n".join(lines) + "\n")
+
+
+def addressed(key: str) -> dict[str, object]:
+    """Return a customer with a mailbox, a telephone and a fax of their own, in Stockholm."""
+    n = customer_u("", key) % 1000
+    return {
+        "customer_id": key, "email": f"{key}@customers.example", "phone": f"+46701740{n:03}", "fax": f"+4684445{n:03}",
+        "full_name": key, "locale": "en", "zone": "Europe/Stockholm",
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +102,11 @@ def run(*arguments: str, code: int = 0) -> Answer:
 class TwelveShop(StarterShop):
     """The twelve definitions on a store, used by their commands as people use them."""
 
-    def bring(self, *rows: Mapping[str, object], agreed: Iterable[str] = ()) -> None:
-        """Import customers: fields by name, who agreed to what as "email marketing"."""
+    def bring(self, *rows: Mapping[str, object], agreed: Iterable[str] = (), into: str = "") -> None:
+        """Import customers: fields by name, who agreed to what as "email marketing", and into which listed segment."""
         ticks = {f"agreed_{one.replace(' ', '_')}": "y" for one in agreed}
-        self.import_rows("customers", _COLUMNS, [{**ticks, **row} for row in rows])
+        more = ("--into", into) if into else ()
+        self.import_rows("customers", _COLUMNS, [{**ticks, **row} for row in rows], *more)
 
     def happened(self, event: str, who: Mapping[str, Mapping[str, object]] | Iterable[str]) -> None:
         """Import that something happened to customers now, with what properties; `at` is another hour of the workspace."""
@@ -108,8 +122,8 @@ class TwelveShop(StarterShop):
 
     def import_rows(
         self, mapping: str, columns: list[str], rows: list[dict[str, object]], *more: str
-    ) -> Answer:
-        """Write a file and import it."""
+    ) -> None:
+        """Write a file and import all of it."""
         self.numbers += 1
         path = self.settings.root / f"{mapping}-{self.numbers}.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -118,7 +132,6 @@ class TwelveShop(StarterShop):
             writer.writerows(rows)
         done = run("import", str(path), "--as", mapping, *more, "--json").data
         assert done["rejected"] == 0, done
-        return done
 
     def letters(self) -> dict[str, list[tuple[str, str]]]:
         """Return subject and text of every mail in the outbox, in their order, by recipient."""
@@ -159,3 +172,15 @@ class TwelveShop(StarterShop):
                 .order_by(enrolments.c.id)
             )
             return {row[0]: row[1] for row in rows}
+
+
+def apply_model(twelve: TwelveShop) -> None:
+    """Let a model of the one score be applied; nobody has a value of it yet."""
+    now = to_micros(twelve.clock.now())
+    with twelve.store.durable("test") as connection:
+        connection.execute(
+            money.score_models.insert().values(
+                hash="0" * 64, score="repeat_purchase", trained_at=now, cut_off=now, model={}, quality={},
+                applied_at=now, scored=0,
+            )
+        )  # fmt: skip
