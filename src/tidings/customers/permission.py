@@ -5,6 +5,7 @@ The first reason against it, in the order of the gate:
 | code | meaning |
 |---|---|
 | suppressed_erased | the customer was erased, or the address belongs to somebody who was |
+| merged | the customer was found to be another one, who is written to instead |
 | no_address | no address for this kind of channel (or one whose hash is missing: then a suppression could be overlooked) |
 | suppressed_complaint, suppressed_bounce, suppressed_manual | the address is suppressed |
 | stop_sms, fax_optout | the latest word is a withdrawal of everything that comes to the number |
@@ -20,6 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.customers.alive import alive
 from tidings.customers.consent import ALL, latest_consent, latest_of_customer
 from tidings.customers.identity import ADDRESS_COLUMNS
 from tidings.customers.leaving import STOP_BASIS
@@ -28,6 +30,7 @@ from tidings.store.tables import people
 
 CODES = (
     "suppressed_erased",
+    "merged",
     "no_address",
     "suppressed_complaint",
     "suppressed_bounce",
@@ -103,7 +106,7 @@ def refusals(channel_kind: str, purpose: Purpose, topic: str = "") -> sa.Select[
                 latest, latest.c.customer_id == customers.c.id
             )
         )
-        .where(customers.c.tombstoned_at.is_(None))
+        .where(alive())
     )
 
 
@@ -144,9 +147,7 @@ def _everybody(connection: sa.Connection, kind: str, purpose: Purpose, *, with_a
     # Measured on a million customers: SQLite is twice as fast by looking up, PostgreSQL three times by joining.
     if connection.dialect.name == "postgresql":
         return refusals(kind, purpose)
-    return sa.select(_looked_up(kind, purpose, with_all and _heeds_all(purpose)).label("code")).where(
-        people.customers.c.tombstoned_at.is_(None)
-    )
+    return sa.select(_looked_up(kind, purpose, with_all and _heeds_all(purpose)).label("code")).where(alive())
 
 
 def address_columns(channel_kind: str) -> tuple[sa.Column[str], sa.Column[str]]:
@@ -183,6 +184,7 @@ def _verdict(
     silent = "'no_consent'" if purpose.consent == "required" else "'ok'"
     return sa.case(
         (people.customers.c.tombstoned_at.is_not(None), sa.literal_column("'suppressed_erased'", sa.Text)),
+        (people.customers.c.merged_into.is_not(None), sa.literal_column("'merged'", sa.Text)),
         (sa.or_(address.is_(None), hashed.is_(None)), sa.literal_column("'no_address'", sa.Text)),
         else_=sa.func.nullif(
             sa.func.coalesce(suppressed, spoken, sa.literal_column(silent, sa.Text)),

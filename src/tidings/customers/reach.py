@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.customers.alive import alive
 from tidings.customers.identity import ADDRESS_COLUMNS
 from tidings.customers.permission import reach_counts
 from tidings.definitions.kinds.importing import CustomersImport, Import
@@ -56,11 +57,11 @@ def reach(connection: sa.Connection, definitions: Definitions) -> tuple[Reach, .
     purposes = [one for one in definitions.policies.purposes if one.consent == "required"]
     bound = {channel.kind for channel in definitions.channels.values()}
     customers = people.customers
-    alive = customers.c.tombstoned_at.is_(None)
-    there = connection.execute(sa.select(sa.func.count()).select_from(customers).where(alive)).scalar_one()
+    living = alive()
+    there = connection.execute(sa.select(sa.func.count()).select_from(customers).where(living)).scalar_one()
     found: list[Reach] = []
     for kind, column in ADDRESS_COLUMNS.items():
-        has_one = sa.select(customers.c.id).where(alive, customers.c[column].is_not(None)).limit(1)
+        has_one = sa.select(customers.c.id).where(living, customers.c[column].is_not(None)).limit(1)
         if connection.execute(has_one).first() is None:
             if kind in bound and there:
                 found += [Reach(kind, one.name, 0, {"no_address": there}) for one in purposes]

@@ -29,7 +29,7 @@ _ALL = (
     Refused("expired", "were not reached in time", "The message could not leave before it expired (`expires` of the campaign or of the policies).", "Look for what held the run up; a longer `expires` leaves more time.", "sending"),
     Refused("late", "had their hour before the run was approved", "On the recipient's clock the hour was over when the run was approved, and `late: skip` says not to send then.", "Approve earlier, or write `late: send`.", "planning"),
     Refused("suppressed_erased", "asked to be erased", "The customer was erased, or the address belongs to somebody who was.", "Nothing: it stays so."),
-    Refused("merged", "were merged into another customer", "Two records were found to be one person; the other one is written to.", "Nothing: the other record is planned by itself.", occurs=False),
+    Refused("merged", "were merged into another customer", "Two records were found to be one person (`tidings customer merge`); the other one is written to, or got the message before.", "Nothing: the other record is planned by itself.", "sending"),
     Refused("no_address", "have no address for this channel", "There is no address, or none whose suppression can be looked up.", "Import the address, or name another channel in `via`.", of="channel"),
     Refused("unreachable", "have no address for any channel named", "Several kinds of channels stand in `via`, and there is an address for none of them.", "Import an address, or name another channel in `via`.", "planning"),
     Refused("invalid_address", "have an address that cannot exist", "The address is none that a provider could deliver to; imports leave such addresses out today.", "Correct it where it comes from and import again.", of="channel", occurs=False),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tidings.customers.identity import Drawer
+from tidings.customers.knowing import find_customers
 from tidings.responses.spool import Record
 from tidings.store.batches import insert_rows
 from tidings.store.tables import people
@@ -61,13 +62,13 @@ def store_events(
 
 def _customers(connection: sa.Connection, keys: set[str], salt: str, now: int) -> tuple[dict[str, int], int]:
     customers, drawer = people.customers, Drawer(salt)
-    known = _ids(connection, customers, customers.c.key, keys)
+    known = find_customers(connection, keys)
     missing = sorted(keys - set(known))
     if not missing:
         return known, 0
     rows = [(key, drawer.u(key), now) for key in missing]
     added = insert_rows(connection, customers, rows, ("key", "u", "created_at"), ignore_conflicts=True)
-    return known | _ids(connection, customers, customers.c.key, set(missing)), added
+    return known | find_customers(connection, missing), added
 
 
 def _ids(

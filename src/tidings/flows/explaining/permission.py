@@ -21,6 +21,9 @@ def address_fact(ask: Inquiry, kind: str, at: int) -> Fact:
     person = ask.person
     if person.tombstoned_at is not None and person.tombstoned_at <= at:
         return Fact("address", f"the customer was erased on {ask.when(person.tombstoned_at)}", AGAINST)
+    if person.merged_at is not None and person.merged_at <= at:
+        text = f"the customer was merged into {person.merged_into} on {ask.when(person.merged_at)}"
+        return Fact("address", text, AGAINST, person.merged_at)
     address, hashed = person.addresses.get(kind), person.hashes.get(kind)
     name = ADDRESS_COLUMNS.get(kind, kind)
     if address is None or hashed is None:

@@ -196,6 +196,7 @@ def ask(walk: Walk, step: Step, size: int, among: sa.ColumnElement[bool] | None 
             # A wait that has begun is not put off any more.
             columns["later"] = sa.case((columns["begun"], due.c.due_at), put_off, else_=columns["later"])
     whens.append((customers.c.tombstoned_at.is_not(None), said.ERASED))
+    whens.append((customers.c.merged_into.is_not(None), said.MERGED))
     leaves = asked.before_every_step(walk.flow.leave_when)
     whens += [(one, said.LEFT + number) for number, one in enumerate(leaves)]
     if day is not None:

@@ -23,6 +23,7 @@ from tidings.store.batches import insert_rows, next_ids
 from tidings.store.tables import journeys, people, sending
 
 _enrolments, _messages, _customers = sending.enrolments, sending.messages, people.customers
+_named = _customers.alias("named")
 _subjects = journeys.message_subjects
 # Somebody else may take the number of an entry between our look and our writing; again and again, never.
 _TRIES = 20
@@ -136,7 +137,15 @@ def _asked(reached: sa.FromClause, what: ToParty, legs: Sequence[Leg]) -> sa.Sel
     purpose = what.definitions.policies.purpose(campaign.purpose)
     assert purpose is not None
     source: sa.FromClause = reached.join(_enrolments, _enrolments.c.id == reached.c.enrolment_id).outerjoin(
-        _customers, sa.and_(_customers.c.key == reached.c.party, _customers.c.tombstoned_at.is_(None))
+        _customers,
+        # The record of that key, or the one that it was merged into.
+        sa.and_(
+            _customers.c.id
+            == sa.select(sa.func.coalesce(_named.c.merged_into, _named.c.id))
+            .where(_named.c.key == reached.c.party)
+            .scalar_subquery(),
+            _customers.c.tombstoned_at.is_(None),
+        ),
     )
     choice: sa.ColumnElement[str] = sa.cast(sa.null(), sa.Text)
     if any(not leg.for_everybody for leg in legs):
