@@ -111,6 +111,7 @@ def make_plan(
                 definitions,
                 purpose,
                 copies=_copies(campaign, definitions, scope),
+                now=to_micros(now),
                 by_zone=schedule.by_zone,
             )
             sampled_of = keep_sample(connection, campaign, definitions)

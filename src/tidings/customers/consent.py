@@ -218,3 +218,25 @@ def latest_states(
     )
     # The last of a customer's rows stays.
     return dict(rows.all())
+
+
+def without_basis(
+    connection: sa.Connection, channel_purpose: tuple[str, str], basis: str, customer_ids: Collection[int]
+) -> list[int]:
+    """Return those of the customers who never agreed to the purpose on this basis."""
+    if not customer_ids:
+        return []
+    consents, (channel, purpose) = people.consents, channel_purpose
+    agreed = set(
+        connection.execute(
+            sa.select(consents.c.customer_id).where(
+                one_of(consents.c.customer_id, connection.dialect.name),
+                consents.c.channel == channel,
+                consents.c.purpose == purpose,
+                consents.c.basis == basis,
+                consents.c.state == "granted",
+            ),
+            listed(connection.dialect.name, customer_ids),
+        ).scalars()
+    )
+    return [one for one in customer_ids if one not in agreed]

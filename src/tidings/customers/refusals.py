@@ -40,7 +40,7 @@ _ALL = (
     Refused("fax_optout", "want no more faxes", "Everything that comes to the fax number was withdrawn.", "Nothing, until the customer agrees again."),
     Refused("unsubscribed_all", "unsubscribed from everything", "The customer's last word is a withdrawal for every purpose; transactional messages still go out.", "Nothing, until the customer agrees again."),
     Refused("unsubscribed_list", "unsubscribed from this", "The customer's last word is a withdrawal for the purpose of this campaign, or for its topic.", "Nothing, until the customer agrees again."),
-    Refused("consent_expired", "agreed too long ago", "The consent was given for a time that is over; the ledger keeps no such times yet.", "Ask for consent again.", of="channel", occurs=False),
+    Refused("consent_expired", "agreed too long ago", "The consent is older than it lasts for the purpose (`consent_lasts` in the policies).", "Ask for consent again.", of="channel"),
     Refused("consent_unconfirmed", "have not confirmed that they agree", "Consent was asked for and is not confirmed, and the purpose needs one that is.", "Let the customer confirm it, for example by the link in the first message.", of="channel"),
     Refused("no_consent", "never agreed to this", "The purpose needs consent, and none is granted.", "Ask for consent, or use a purpose for which none is needed if that is what the message is.", of="channel"),
     Refused("dnc_listed", "are on a public do-not-call list", "The number stands in a register of those who want no advertising; no such register is read yet.", "Nothing: it stays so.", of="channel", occurs=False),

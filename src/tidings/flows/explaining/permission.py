@@ -75,9 +75,14 @@ def consent_fact(ask: Inquiry, kind: str, purpose: Purpose, topic: str, at: int)
         "pending": f"was asked to confirm {what} {by}, and has not",
     }[entry.state]
     let = entry.state == "granted" or (entry.state == "pending" and not needed)
+    lasts, over = purpose.consent_days, ""
+    if entry.state == "granted" and lasts is not None:
+        until = entry.at + lasts * 86_400_000_000
+        let = at < until
+        over = f", which holds until {ask.when(until)}" if let else f", which held until {ask.when(until)}"
     return Fact(
         "consent",
-        f"{said} on {ask.when(entry.at)} (basis {entry.basis}, from {entry.source}){later}",
+        f"{said} on {ask.when(entry.at)} (basis {entry.basis}, from {entry.source}){over}{later}",
         PASSED if let else AGAINST,
         entry.at,
         {

@@ -318,7 +318,7 @@ def _reach(asked: Asked, walk: Walk, step: Step) -> dict[str, sa.ColumnElement[A
     # Nobody else is written to; looking it up is half of what a row costs.
     treated = sending.enrolments.c.arm == "treated"
     columns: dict[str, sa.ColumnElement[Any]] = {
-        f"{kind}_code": sa.case((treated, refusal(kind, needed.purpose, needed.campaign.topic)))
+        f"{kind}_code": sa.case((treated, refusal(kind, needed.purpose, needed.campaign.topic, now=walk.at)))
         for kind in dict.fromkeys(leg.kind for leg in needed.legs)
     }
     if any(not leg.for_everybody for leg in needed.legs):

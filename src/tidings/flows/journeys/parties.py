@@ -152,7 +152,7 @@ def _asked(reached: sa.FromClause, what: ToParty, legs: Sequence[Leg]) -> sa.Sel
         column = choice_column(what.definitions)
         source = source.outerjoin(column.table, column.table.c.customer_id == _customers.c.id)
         choice = column
-    codes = {leg.kind: refusal(leg.kind, purpose, campaign.topic) for leg in legs}
+    codes = {leg.kind: refusal(leg.kind, purpose, campaign.topic, now=what.at) for leg in legs}
     first = next((leg for leg in legs if not leg.chosen), legs[0])
     return (
         sa.select(
