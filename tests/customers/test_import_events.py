@@ -209,6 +209,20 @@ def test_sums_are_exact_and_do_not_depend_on_the_order_of_rows(
     assert told == {key: int((value * 100).quantize(Decimal(1))) for key, value in exact.items()}
 
 
+@pytest.mark.parametrize(("money", "kept"), [(None, "EUR"), ("SEK", "SEK")])
+def test_an_amount_that_is_no_revenue_has_a_currency_too(
+    store: Store, bring: Callable[..., ImportResult], money: str | None, kept: str
+) -> None:
+    baskets = EventsImport(
+        "baskets", "Baskets", "config/imports/baskets.yaml", "basket_updated", Column("who"), Column("at"),
+        properties=(("basket_total", Column("total", money=money)),),
+    )  # fmt: skip
+    bring(baskets, ("who", "at", "total"), ("7", "2027-02-01 10:00", "80.00"), ("8", "2027-02-01 10:00", ""))
+    first, second = events(store)
+    assert (first["amount"], first["currency"], first["properties"]) == (None, kept, {"basket_total": 8000})
+    assert (second["currency"], second["properties"]) == (None, None)
+
+
 def test_one_row_an_event_with_typed_properties(store: Store, bring: Callable[..., ImportResult]) -> None:
     result = bring(
         SHOP,

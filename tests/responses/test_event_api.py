@@ -43,6 +43,15 @@ def test_events_are_accepted_with_their_typed_values(web, folder, clock) -> None
     }
 
 
+@pytest.mark.parametrize(("told", "kept"), [({}, "EUR"), ({"currency": "SEK"}, "SEK")])
+def test_an_amount_that_is_no_revenue_has_a_currency_too(web, folder, told, kept) -> None:
+    basket = {"event": "basket_updated", "customer": "C1", "properties": {"basket_total": "80.00"}, **told}
+    assert web.post("/v1/events", headers=KEY, json=basket).status_code == 202
+    (record,) = records(folder)
+    assert (record["properties"], record["currency"]) == ({"basket_total": 8000}, kept)
+    assert "amount" not in record
+
+
 def test_several_events_come_in_one_request(web, folder) -> None:
     several = [{"event": "page_viewed", "customer": f"C{n}", "id": str(n)} for n in range(1_000)]
     assert web.post("/v1/events", headers=KEY, json=several).json() == {"accepted": 1_000}

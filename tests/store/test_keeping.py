@@ -135,6 +135,8 @@ IMPERSONAL = {
     "conversions": {"goal", "goal_version", "currency"},
     "customer_lists": {"attribute"},
     "customers": {"locale", "zone", "country"},
+    "merges": {"actor", "undone_by", "detail"},
+    "merge_moves": {"what"},
     "enrolments": {"arm", "variant"},
     "event_items": {"item", "name"},
     "event_names": {"name"},

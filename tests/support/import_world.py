@@ -54,6 +54,7 @@ DEFINITIONS = Definitions(
                 "order_returned", properties=(EventProperty("order_total", "money"),), revenue="order_total"
             ),
             Event("page_viewed", properties=(EventProperty("page", "text"),)),
+            Event("basket_updated", properties=(EventProperty("basket_total", "money"),)),
         )
     ),
 )

@@ -42,6 +42,7 @@ EVENTS = Events(
             revenue="order_total",
         ),
         Event("page_viewed", properties=(EventProperty("page", "text"),)),
+        Event("basket_updated", properties=(EventProperty("basket_total", "money"),)),
     )
 )
 

@@ -29,6 +29,7 @@ from tidings.campaigns.sharing import draw_accounts, one_each_account, one_each_
 from tidings.campaigns.snapshot import COPY, control_share, drawn_audience, moves, store_snapshot
 from tidings.campaigns.staging import approximate, count_staged, fill_stage, look_back
 from tidings.clock import to_micros
+from tidings.customers.alive import alive
 from tidings.customers.zones import fill_areas
 from tidings.definitions.hashing import definition_hash
 from tidings.definitions.kinds.campaign import Audience, Campaign
@@ -110,6 +111,7 @@ def make_plan(
                 definitions,
                 purpose,
                 copies=_copies(campaign, definitions, scope),
+                now=to_micros(now),
                 by_zone=schedule.by_zone,
             )
             sampled_of = keep_sample(connection, campaign, definitions)
@@ -251,7 +253,7 @@ def _members_of(plan_id: int) -> sa.Select[tuple[int]]:
         .where(
             members.c.plan_id == plan_id,
             members.c.arm.is_distinct_from(COPY),
-            customers.c.tombstoned_at.is_(None),
+            alive(),
         )
     )
 

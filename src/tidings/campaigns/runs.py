@@ -130,7 +130,7 @@ def _may_start(store: Store, plan: Plan, definitions: Definitions, now: datetime
             what_to_do="set a new `at:` in the campaign and plan again",
         )
     check_campaign_offer(store, definitions, plan)
-    if not plan.people:
+    if not plan.people and not (plan.recurring and plan.held_out):
         raise RefusedByPolicy(
             f"plan {plan.hash} writes to nobody", what_to_do=f"`tidings plan {plan.campaign}` says why"
         )

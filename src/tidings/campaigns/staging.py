@@ -62,18 +62,19 @@ def fill_stage(
     purpose: Purpose,
     copies: sa.Select[tuple[int]] | None = None,
     *,
+    now: int,
     by_zone: bool = False,
 ) -> None:
     """Put the audience into the temporary table.
 
     The channel is the first of `via` that may reach the customer; where none may, the refusal is that of
     the first, because that is the channel the author wanted. `copies` are staff who get the real message and are
-    never counted: they are no part of the audience. With `by_zone` everybody's zones are put beside.
+    never counted: they are no part of the audience. `now` (microseconds) is when it is asked. With `by_zone` everybody's zones are put beside.
     """
     stage.create(connection)
     if copies is not None:
-        _fill(connection, copies, campaign, definitions, purpose, copied=True, by_zone=by_zone)
-    _fill(connection, audience, campaign, definitions, purpose, copied=False, by_zone=by_zone)
+        _fill(connection, copies, campaign, definitions, purpose, now=now, copied=True, by_zone=by_zone)
+    _fill(connection, audience, campaign, definitions, purpose, now=now, copied=False, by_zone=by_zone)
     # Staff who cannot be reached are nobody's refusal.
     connection.execute(sa.delete(stage).where(stage.c.copied, stage.c.code.is_not(None)))
     if connection.dialect.name == "postgresql":
@@ -94,6 +95,7 @@ def _fill(
     definitions: Definitions,
     purpose: Purpose,
     *,
+    now: int,
     copied: bool,
     by_zone: bool,
 ) -> None:
@@ -101,7 +103,7 @@ def _fill(
     source: sa.FromClause = customers
     codes: dict[str, sa.ColumnElement[str | None]] = {}
     for kind in dict.fromkeys(leg.kind for leg in legs):
-        answers = refusals(kind, purpose, campaign.topic).subquery(f"refused_{kind}")
+        answers = refusals(kind, purpose, campaign.topic, now=now).subquery(f"refused_{kind}")
         source = source.join(answers, answers.c.customer_id == customers.c.id)
         codes[kind] = answers.c.code
     first = next((leg for leg in legs if not leg.chosen), legs[0])

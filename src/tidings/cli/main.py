@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schemas": ("tidings.cli.schemas", "Write the JSON Schemas of this workspace for editors."),
     "migrate": ("tidings.cli.migrate", "Bring the store up to date; says first what it will do."),
     "import": ("tidings.cli.importing", "Read customers, events, costs, touches and more from a file."),
+    "customer": ("tidings.cli.customer", "Merge two records of one person, or part them again."),
     "segment": ("tidings.cli.segment", "Count and show the members of a segment."),
     "plan": ("tidings.cli.plan", "Show what a campaign would do: people, arms, refusals, cost."),
     "preview": ("tidings.cli.preview", "Render a campaign's message for one customer."),

@@ -40,7 +40,7 @@ def values_of(
     # Nothing is promised yet: what the offer gives is shown by an example.
     offered = compiled.variables - {*own, *of_event}
     missing = [name for name in (*of_event, *sorted(offered)) if name not in found]
-    return found | _examples(definitions, campaign, missing, locale)
+    return found | examples(definitions, campaign, missing, locale)
 
 
 def example_values(
@@ -54,7 +54,8 @@ def example_values(
     return sample_values(attributes, compiled.variables, locale, compiled.group_variables)
 
 
-def _examples(definitions: Definitions, campaign: Campaign, names: list[str], locale: str) -> dict[str, Any]:
+def examples(definitions: Definitions, campaign: Campaign, names: list[str], locale: str) -> dict[str, Any]:
+    """Return examples of the names given: what the event that starts a flow gives, and what an offer does."""
     if not names:
         return {}
     from tidings.definitions.kinds.given import nameable

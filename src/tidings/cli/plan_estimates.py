@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from tidings.campaigns.plan import Plan
     from tidings.cli.session import Session
     from tidings.definitions.kinds.campaign import Campaign
@@ -42,6 +44,7 @@ def priced(session: Session, campaign: Campaign, plan: Plan) -> Plan:
 
 def _units(session: Session, campaign: Campaign, plan: Plan, channel: Channel) -> float | None:
     """Return the mean number of segments or pages of a message by a channel; None where nobody can be written to."""
+    from tidings.definitions.kinds.given import split_names
     from tidings.delivery.variables import load_for
     from tidings.templates.sms.compile import sample_urls
 
@@ -53,20 +56,47 @@ def _units(session: Session, campaign: Campaign, plan: Plan, channel: Channel) -
     counts: list[int] = []
     for (variant, locale), rows in groups.items():
         compiled = _compiled(session, campaign, channel, variant, locale)
+        own, _ = split_names(compiled.variables, None, campaign.offer)
         with session.store.read() as connection:
             values = load_for(
                 connection,
                 definitions.attributes,
                 [row.customer_id for row in rows],
-                compiled.variables,
+                own,
                 compiled.group_variables,
             )
+            offered = _offered(connection, session, campaign, sorted(compiled.variables - set(own)), locale)
         counts += [
             count
             for row in rows
-            if (count := _count(compiled, row, locale, values[row.customer_id], urls)) is not None
+            if (count := _count(compiled, row, locale, values[row.customer_id] | offered, urls)) is not None
         ]
     return sum(counts) / len(counts) if counts else None
+
+
+def _offered(
+    connection: sa.Connection, session: Session, campaign: Campaign, names: list[str], locale: str
+) -> dict[str, Any]:
+    """Return what the offer gives, as long as it will be: nothing is promised yet, so the longest code of its pool stands for all."""
+    if campaign.offer is None or not names:
+        return {}
+    import sqlalchemy as sa
+
+    from tidings.cli.message_values import examples
+    from tidings.definitions.kinds.offer import CODE
+    from tidings.store.tables import money
+
+    found = examples(session.settings.definitions, campaign, names, locale)
+    if CODE in found and campaign.offer.pool:
+        codes = money.codes
+        longest = connection.execute(
+            sa.select(codes.c.code)
+            .where(codes.c.pool == campaign.offer.pool, codes.c.state == "free")
+            .order_by(sa.func.length(codes.c.code).desc())
+            .limit(1)
+        ).scalar()
+        found[CODE] = longest or found[CODE]
+    return found
 
 
 def _sample(session: Session, plan: Plan, channel: Channel, size: int) -> list[_Row]:

@@ -47,7 +47,25 @@ def record(connection: sa.Connection, rows: Sequence[ConsentRow]) -> int:
         if row.state not in STATES:
             raise ValueError(f"{row.state!r} is no state of consent; it is {', '.join(STATES)}")
     values = [row if row.at <= row.received_at else row._replace(at=row.received_at) for row in rows]
+    values += _of_the_same_person(connection, values)
     return insert_rows(connection, people.consents, values, ConsentRow._fields)
+
+
+def _of_the_same_person(connection: sa.Connection, rows: Sequence[ConsentRow]) -> list[ConsentRow]:
+    """Return the withdrawals of those who were merged, for the customers they are now: a person says no once."""
+    withdrawn = sorted({row.customer_id for row in rows if row.state == "withdrawn"})
+    if not withdrawn:
+        return []
+    customers, dialect = people.customers, connection.dialect.name
+    merged = sa.select(customers.c.id, customers.c.merged_into).where(
+        one_of(customers.c.id, dialect), customers.c.merged_into.is_not(None)
+    )
+    found = dict(connection.execute(merged, listed(dialect, withdrawn)).all())
+    return [
+        row._replace(customer_id=found[row.customer_id])
+        for row in rows
+        if row.state == "withdrawn" and row.customer_id in found
+    ]
 
 
 def grant(
@@ -200,3 +218,25 @@ def latest_states(
     )
     # The last of a customer's rows stays.
     return dict(rows.all())
+
+
+def without_basis(
+    connection: sa.Connection, channel_purpose: tuple[str, str], basis: str, customer_ids: Collection[int]
+) -> list[int]:
+    """Return those of the customers who never agreed to the purpose on this basis."""
+    if not customer_ids:
+        return []
+    consents, (channel, purpose) = people.consents, channel_purpose
+    agreed = set(
+        connection.execute(
+            sa.select(consents.c.customer_id).where(
+                one_of(consents.c.customer_id, connection.dialect.name),
+                consents.c.channel == channel,
+                consents.c.purpose == purpose,
+                consents.c.basis == basis,
+                consents.c.state == "granted",
+            ),
+            listed(connection.dialect.name, customer_ids),
+        ).scalars()
+    )
+    return [one for one in customer_ids if one not in agreed]

@@ -40,6 +40,7 @@ class CustomerStore:
         self._consents = [
             (kinds.get(one.channel, one.channel), one.purpose, one.basis) for one in mapping.consents
         ]
+        self._lasting = {one.name for one in definitions.policies.purposes if one.consent_days is not None}
         self._by_key: sa.Select[Any] | None = None
         self._attribute_columns = ("customer_id", *slots.attributes)
         self._select = sa.select(
@@ -81,7 +82,7 @@ class CustomerStore:
         about = (self._source, now)
         write_lists(connection, states.values())
         write_history(connection, old, self._history, self._list_history, about)
-        counts.update(write_consents(connection, list(states.values()), self._consents, about))
+        counts.update(write_consents(connection, list(states.values()), self._consents, about, self._lasting))
         return dict(counts)
 
     def _add(self, connection: sa.Connection, fresh: Sequence[CustomerItem], now: int) -> Counter[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from tidings.customers.consent import grant, latest_states
+from tidings.customers.consent import grant, latest_states, without_basis
 from tidings.customers.knowing import listed, one_of
 from tidings.store.batches import insert_rows
 from tidings.store.tables import people
@@ -145,9 +145,11 @@ def write_consents(
     states: Sequence[State],
     consents: Sequence[tuple[str, str, str]],
     about: tuple[str, int],
+    lasting: Collection[str] = (),
 ) -> Counter[str]:
     """Grant where nothing was said yet; what a customer withdrew, or did not confirm, no file gives back.
 
+    Of the purposes in `lasting` consent grows old: there a basis that a customer has not agreed on yet is agreement anew.
     `consents` are (channel kind, purpose, basis); a state's `grants` are places in it.
     """
     source, now = about
@@ -157,6 +159,9 @@ def write_consents(
         known = [state.id for state in given if state.before is not None]
         said = latest_states(connection, channel, purpose, known) if known else {}
         silent = [state.id for state in given if state.id not in said]
+        if purpose in lasting:
+            granted = [number for number, state in said.items() if state == "granted"]
+            silent += without_basis(connection, (channel, purpose), basis, granted)
         counts["consents"] += grant(
             connection, silent, (channel, purpose), basis=basis, source=source, now=now
         )

@@ -48,6 +48,8 @@ class EventRows:
         self.currency: str | None = None
         self._amount: Cell | None = None
         self._properties: list[tuple[str, Cell, bool]] = []
+        # Of properties that are amounts and not the revenue, in which currency.
+        self._monies: dict[str, str] = {}
         for name, column in mapping.properties:
             self._property(name, column, definitions, places, zone)
         self._item: tuple[Cell, Cell, Cell, Cell | None] | None = None
@@ -84,7 +86,7 @@ class EventRows:
             at,
             key,
             amount,
-            self.currency if amount is not None else None,
+            self._currency_of(amount, properties),
             properties,
             lines,
             visitor,
@@ -147,14 +149,15 @@ class EventRows:
         # Of the rows of a customer's order one may name the visitor.
         visitor = next((row[11] for row in rows if row[11] is not None), None)
         whose = ["order", order, customer] if customer is not None else ["order", order, None, visitor]
+        properties = json.loads(said) if said else {}
         return EventItem(
             self._event(bool(returned)).name,
             customer,
             min(row[4] for row in rows),
             json.dumps([*whose, *(["returned"] if returned else [])], ensure_ascii=False),
             amount,
-            self.currency if amount is not None else None,
-            json.loads(said) if said else {},
+            self._currency_of(amount, properties),
+            properties,
             lines,
             visitor,
         )
@@ -198,6 +201,12 @@ class EventRows:
     def _major(self, minor: int) -> Decimal:
         return from_minor(minor, self.currency or "")
 
+    def _currency_of(self, amount: int | None, properties: dict[str, object]) -> str | None:
+        """Return the currency of an event's amounts, the revenue or another: a basket has a total and earns nothing yet."""
+        if amount is not None:
+            return self.currency
+        return next((currency for name, currency in self._monies.items() if name in properties), None)
+
     def _event(self, returned: bool) -> Event:
         return self._returned if returned and self._returned else self._sale
 
@@ -226,6 +235,8 @@ class EventRows:
             plain: Reader = (lambda text: read(text).isoformat()) if declared.type == "date" else read
             on_return = self._returned is not None and self._returned.property(name) is not None
             self._properties.append((name, Cell(column, plain, places), on_return))
+            if declared.type == "money":
+                self._monies[name] = currency
 
 
 def _event(definitions: Definitions, name: str, path: str) -> Event:

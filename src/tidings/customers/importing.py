@@ -223,7 +223,7 @@ def _result(
     }
     about_people = not isinstance(mapping, LAID_OUT)
     with store.read() as connection:
-        reached = reach(connection, definitions) if about_people else ()
+        reached = reach(connection, definitions, now=to_micros(store.clock.now())) if about_people else ()
     return ImportResult(
         mapping=mapping.id,
         kind=_KINDS[type(mapping)],

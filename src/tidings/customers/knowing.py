@@ -47,9 +47,13 @@ def listed(dialect: str, values: Collection[Any]) -> dict[str, object]:
 
 
 def find_customers(connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:
-    """Return key and id of those that are known; for one chunk, not for a million."""
+    """Return key and id of those that are known; for one chunk, not for a million.
+
+    A key that was merged into another customer is that customer's.
+    """
     customers, dialect = people.customers, connection.dialect.name
-    statement = sa.select(customers.c.key, customers.c.id).where(one_of(customers.c.key, dialect))
+    person = sa.func.coalesce(customers.c.merged_into, customers.c.id)
+    statement = sa.select(customers.c.key, person).where(one_of(customers.c.key, dialect))
     return dict(connection.execute(statement, listed(dialect, keys)).all())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.customers.alive import alive
 from tidings.customers.identity import ADDRESS_COLUMNS
 from tidings.customers.permission import reach_counts
 from tidings.definitions.kinds.importing import CustomersImport, Import
@@ -17,6 +18,7 @@ from tidings.store.tables import people
 WORDS: dict[str, str | dict[str, str]] = {
     "no_address": {"email": "no e-mail address", "sms": "no phone number", "fax": "no fax number"},
     "no_consent": "no consent",
+    "consent_expired": "consent too old",
     "consent_unconfirmed": "consent not confirmed",
     "stop_sms": "said STOP",
     "fax_optout": "wants no faxes",
@@ -26,6 +28,7 @@ WORDS: dict[str, str | dict[str, str]] = {
     "suppressed_bounce": "address does not work",
     "suppressed_manual": "on the do-not-send list",
     "suppressed_erased": "erased",
+    "merged": "merged into another",
 }
 
 
@@ -48,7 +51,7 @@ class Reach:
         }
 
 
-def reach(connection: sa.Connection, definitions: Definitions) -> tuple[Reach, ...]:
+def reach(connection: sa.Connection, definitions: Definitions, *, now: int) -> tuple[Reach, ...]:
     """Count for every purpose that needs consent, on every kind of channel that is bound or has an address.
 
     Where no customer has an address of a kind, nobody is looked at one by one.
@@ -56,16 +59,16 @@ def reach(connection: sa.Connection, definitions: Definitions) -> tuple[Reach, .
     purposes = [one for one in definitions.policies.purposes if one.consent == "required"]
     bound = {channel.kind for channel in definitions.channels.values()}
     customers = people.customers
-    alive = customers.c.tombstoned_at.is_(None)
-    there = connection.execute(sa.select(sa.func.count()).select_from(customers).where(alive)).scalar_one()
+    living = alive()
+    there = connection.execute(sa.select(sa.func.count()).select_from(customers).where(living)).scalar_one()
     found: list[Reach] = []
     for kind, column in ADDRESS_COLUMNS.items():
-        has_one = sa.select(customers.c.id).where(alive, customers.c[column].is_not(None)).limit(1)
+        has_one = sa.select(customers.c.id).where(living, customers.c[column].is_not(None)).limit(1)
         if connection.execute(has_one).first() is None:
             if kind in bound and there:
                 found += [Reach(kind, one.name, 0, {"no_address": there}) for one in purposes]
             continue
-        for (_, purpose), counts in reach_counts(connection, purposes, [kind]).items():
+        for (_, purpose), counts in reach_counts(connection, purposes, [kind], now=now).items():
             refused = {code: count for code, count in counts.items() if code is not None}
             found.append(Reach(kind, purpose, counts.get(None, 0), refused))
     return tuple(found)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from tidings.customers.addresses import readings
+from tidings.customers.alive import alive
 from tidings.customers.cells import CellError
 from tidings.customers.identity import AddressHasher
 from tidings.customers.knowing import listed, one_of, read_key
@@ -104,13 +105,13 @@ def find(
 
 def _statement(by: str, dialect: str, guests: bool) -> sa.Select[Any] | sa.CompoundSelect[Any] | None:
     """Return the select of value and customer, with the values bound as `listed`; None for what is not looked up so."""
-    customers, alive = people.customers, people.customers.c.tombstoned_at.is_(None)
+    customers, living = people.customers, alive()
     if by == "key":
-        return sa.select(customers.c.key, customers.c.id).where(one_of(customers.c.key, dialect), alive)
+        return sa.select(customers.c.key, customers.c.id).where(one_of(customers.c.key, dialect), living)
     if by in _KINDS:
         column = customers.c.email_hash if by == "email" else customers.c.phone_hash
         # The indexes are of those that have such an address.
-        return sa.select(column, customers.c.id).where(column.is_not(None), one_of(column, dialect), alive)
+        return sa.select(column, customers.c.id).where(column.is_not(None), one_of(column, dialect), living)
     if by == "code":
         codes, redeemed = money.codes, money.redemptions
         return sa.union(

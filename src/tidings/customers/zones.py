@@ -18,6 +18,7 @@ from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tidings.customers.alive import alive
 from tidings.store.database import Store
 from tidings.store.tables import journeys, people
 
@@ -52,9 +53,7 @@ def fill_areas(store: Store) -> int:
     Two at once do the same work and write the same rows.
     """
     table, data = journeys.zone_areas, data_version()
-    found = (
-        sa.select(area_column().label("area")).where(people.customers.c.tombstoned_at.is_(None)).distinct()
-    )
+    found = sa.select(area_column().label("area")).where(alive()).distinct()
     known = sa.select(table.c.area).where(table.c.data == data)
     with store.read() as connection:
         missing = sorted(connection.execute(found.except_(known)).scalars())

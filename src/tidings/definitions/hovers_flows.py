@@ -51,6 +51,7 @@ TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("While a customer's case is open, no marketing goes to them.", "顧客的案件還沒結束時，不寄行銷訊息。", "客户的案件还没结束时，不发营销消息。", "Пока обращение клиента открыто, реклама ему не идёт."),
     ("How many messages of its class a customer gets at most, counted in calendar days.", "一位顧客最多收到幾則同類訊息，以日曆天計算。", "一位客户最多收到几条同类消息，以日历天计算。", "Сколько сообщений своего класса самое большее получает клиент, считая в календарных днях."),
     ("What a customer can agree to one by one.", "顧客可以逐項同意的主題。", "客户可以逐项同意的主题。", "Темы, на которые клиент может согласиться по отдельности."),
+    ("Consent that is older no longer counts; a month has 30 days.", "更早的同意不再算數；一個月以 30 天計。", "更早的同意不再算数；一个月按 30 天计。", "Более давнее согласие уже не считается; в месяце 30 дней."),
     ("Whether quiet hours are kept.", "是否遵守安靜時段。", "是否遵守安静时段。", "Соблюдаются ли тихие часы."),
     ("The event by which a case opens.", "案件由哪個事件開始。", "案件由哪个事件开始。", "Событие, которым обращение открывается."),
     ("The event by which it closes.", "案件由哪個事件結束。", "案件由哪个事件结束。", "Событие, которым оно закрывается."),

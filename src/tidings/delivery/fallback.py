@@ -239,7 +239,7 @@ def _chosen(
         sa.or_(_messages.c.expires_at.is_(None), _messages.c.expires_at > search.at),
         _enrolments.c.arm != COPY,
         ~_tried(leg),
-        refusal(leg.kind, search.purpose, search.campaign.topic).is_(None),
+        refusal(leg.kind, search.purpose, search.campaign.topic, now=search.at).is_(None),
     ]
     if not leg.for_everybody:
         choice = choice_column(search.definitions)

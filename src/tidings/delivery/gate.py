@@ -201,7 +201,7 @@ def verdict(job: Job, now: sa.ColumnElement[int], *, claiming: bool = False) -> 
     messages = sending.messages
     expires = messages.c.expires_at
     expired = sa.and_(expires.is_not(None), expires <= now)
-    code = refusal(job.kind, job.purpose, job.terms.topic)
+    code = refusal(job.kind, job.purpose, job.terms.topic, now=now)
     case = job.terms.case
     if case is None or not claiming:
         return sa.case((expired, sa.literal_column("'expired'", sa.Text)), else_=code)
@@ -222,7 +222,7 @@ def passes(job: Job, now: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
         .select_from(customers)
         .where(
             customers.c.id == messages.c.customer_id,
-            refusal(job.kind, job.purpose, job.terms.topic).is_(None),
+            refusal(job.kind, job.purpose, job.terms.topic, now=now).is_(None),
         )
         .correlate(messages)
         .exists()
@@ -256,6 +256,7 @@ def rule_of(code: str, job: Job) -> str:
     """Return the rule behind a refusal, as stored beside its code."""
     rules = {
         EXPIRED: "expires",
+        "merged": "merged",
         "no_address": f"address/{job.kind}",
         CASE: "case_open",
         FEED: "fresh/" + ",".join(one.mapping for one in job.terms.feeds),

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.channels.protocol import Form, Outgoing
-from tidings.clock import Clock
+from tidings.clock import Clock, to_micros
 from tidings.customers.permission import refusal
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.given import split_names
@@ -59,6 +59,7 @@ class Writer:
         self._known = compiled
         self._run = run
         self._channel = channel
+        self._clock = clock
         self._form = form
         self._task = Task(
             run.definitions,
@@ -99,12 +100,12 @@ class Writer:
         customer_ids = [one.customer_id for one in wanted]
         self._add_locales(connection, customer_ids)
         if self._tracking is not None:
-            customers = people.customers
+            customers, now = people.customers, to_micros(self._clock.now())
             self._untracked |= set(
                 connection.execute(
                     sa.select(customers.c.id).where(
                         customers.c.id.in_(customer_ids),
-                        refusal(self._channel.kind, self._tracking).is_not(None),
+                        refusal(self._channel.kind, self._tracking, now=now).is_not(None),
                     )
                 ).scalars()
             )

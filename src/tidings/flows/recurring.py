@@ -220,7 +220,8 @@ class _Approved:
         # What a message takes was estimated with people when it was approved; the words are the same.
         units = {one.channel: one.units for one in approved.costs if one.estimated}
         plan = estimated(self._store, plan, units) if units else plan
-        if not plan.people:
+        # Days on which everybody is held out count: without them too few would be held out.
+        if not plan.people and not plan.held_out:
             return self._skipped(row, "nobody is to be written to")
         beyond = outside(plan, self._approval.bounds) or self._drifted(campaign, approved, plan)
         if beyond:

@@ -125,9 +125,10 @@ class EventReader:
                 raise _Wrong(f"`amount` and the property `{event.revenue}` differ; send one of them.")
         if event.revenue is not None and event.revenue in properties:
             record["amount"], record["currency"] = properties[event.revenue], currency
-        elif "currency" in one and not any(
-            declared.type == "money" and declared.name in properties for declared in event.properties
-        ):
+        elif any(declared.type == "money" and declared.name in properties for declared in event.properties):
+            # Conditions compare amounts within one currency: that of a basket must be known as well.
+            record["currency"] = currency
+        elif "currency" in one:
             raise _Wrong("`currency` without an amount of money says nothing.")
         record["properties"] = properties
         if "customer" not in record and "visitor" not in record and not _hints(properties):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from tidings.customers.identity import Drawer
+from tidings.customers.knowing import find_customers
 from tidings.customers.unnamed import STRANGER, mark_of
 from tidings.customers.who import Identities
 from tidings.responses.judging import note_orders
@@ -78,20 +79,25 @@ def store_events(
     stored = insert_rows(connection, people.events, rows, _COLUMNS, ignore_conflicts=True)
     note_orders(
         connection,
-        [(customers[one["customer"]], one["occurred"]) for one in records if one.get("amount", 0) > 0],
+        [
+            (customers[one["customer"]], one["occurred"])
+            for one in records
+            # Who ordered unnamed is nobody whose hits could be judged by it.
+            if "customer" in one and one.get("amount", 0) > 0
+        ],
     )
     return stored, added
 
 
 def _customers(connection: sa.Connection, keys: set[str], salt: str, now: int) -> tuple[dict[str, int], int]:
     customers, drawer = people.customers, Drawer(salt)
-    known = _ids(connection, customers, customers.c.key, keys)
+    known = find_customers(connection, keys)
     missing = sorted(keys - set(known))
     if not missing:
         return known, 0
     rows = [(key, drawer.u(key), now) for key in missing]
     added = insert_rows(connection, customers, rows, ("key", "u", "created_at"), ignore_conflicts=True)
-    return known | _ids(connection, customers, customers.c.key, set(missing)), added
+    return known | find_customers(connection, missing), added
 
 
 def _ids(

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from tidings.clock import to_micros
+from tidings.customers.alive import alive
 from tidings.definitions.kinds.measuring import Score
 from tidings.definitions.values import Duration, Unit
 from tidings.definitions.workspace import Definitions
@@ -98,9 +99,7 @@ def apply(
             _models.update().where(_models.c.hash == kept.hash).values(applied_at=at, scored=scored)
         )
         everybody = connection.execute(
-            sa.select(sa.func.count())
-            .select_from(people.customers)
-            .where(people.customers.c.tombstoned_at.is_(None))
+            sa.select(sa.func.count()).select_from(people.customers).where(alive())
         ).scalar_one()
     return Applied(name, kept.hash, at, scored, everybody - scored, total / scored if scored else None)
 

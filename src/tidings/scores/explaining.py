@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.customers.alive import alive
 from tidings.definitions.values import Duration, Unit
 from tidings.definitions.workspace import Definitions
 from tidings.errors import TidingsError, UsageError
@@ -152,9 +153,7 @@ def _find(connection: sa.Connection, customer: str) -> Any:
     table = people.customers
     for column, value in ((table.c.key, customer), (table.c.email, customer.strip().lower())):
         row = connection.execute(
-            sa.select(table.c.id, table.c.key)
-            .where(column == value, table.c.tombstoned_at.is_(None))
-            .limit(1)
+            sa.select(table.c.id, table.c.key).where(column == value, alive(table)).limit(1)
         ).first()
         if row is not None:
             return row

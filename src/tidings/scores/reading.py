@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from tidings.customers.alive import alive
 from tidings.definitions.workspace import Definitions
 from tidings.scores.features import RESPONSES, Source
 from tidings.scores.times import DAY, Cut
@@ -149,7 +150,7 @@ def statement_of(
             *(together.c[name] for name in question.columns),
         )
         .join(_customers, _customers.c.id == together.c.customer_id)
-        .where(_customers.c.tombstoned_at.is_(None))
+        .where(alive())
         .order_by(together.c.customer_id)
     )
     if question.members is not None:

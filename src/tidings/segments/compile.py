@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
+from tidings.customers.alive import alive
 from tidings.definitions.conditions import (
     AllOfThese,
     AnyOfThese,
@@ -156,12 +157,7 @@ def _when_unknown(test: Test) -> bool | None:
 
 def select_members(compiled: Compiled, clause: Clause) -> sa.Select[tuple[int]]:
     """Return the ids of the customers a clause holds for; whoever was erased is nobody's member."""
-    return (
-        sa.select(customers.c.id)
-        .select_from(compiled.rows)
-        .where(customers.c.tombstoned_at.is_(None), clause)
-        .correlate(None)
-    )
+    return sa.select(customers.c.id).select_from(compiled.rows).where(alive(), clause).correlate(None)
 
 
 def compile_conditions(

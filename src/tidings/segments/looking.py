@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.clock import from_micros
+from tidings.customers.alive import alive
 from tidings.definitions.kinds.rules import FIXED_COLUMNS
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.money import from_minor
@@ -79,7 +80,7 @@ def look(
         segment=segment,
         as_of=now,
         count=_count(connection, members),
-        customers=_count(connection, sa.select(customers.c.id).where(customers.c.tombstoned_at.is_(None))),
+        customers=_count(connection, sa.select(customers.c.id).where(alive())),
         columns=columns,
         sample=_sample(connection, compiled, members, columns, limit) if limit else (),
         unknown=tuple(unknown_counts(connection, segment, scope)),

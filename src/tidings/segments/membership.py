@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.clock import to_micros
+from tidings.customers.alive import alive
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.workspace import Definitions
 from tidings.segments.compile import compile_segment
@@ -92,9 +93,7 @@ def stored_members(segment: str) -> sa.Select[tuple[int]]:
     return (
         sa.select(members.c.customer_id)
         .join(customers, customers.c.id == members.c.customer_id)
-        .where(
-            members.c.segment == segment, members.c.valid_to.is_(None), customers.c.tombstoned_at.is_(None)
-        )
+        .where(members.c.segment == segment, members.c.valid_to.is_(None), alive())
         .correlate(None)
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.customers.alive import alive
 from tidings.definitions.kinds.segment import Rank, Segment
 from tidings.definitions.values import Share
 from tidings.segments.comparing import Clause
@@ -74,7 +75,7 @@ def _placed(order: Order, left: Clause) -> sa.Subquery:
             sa.func.count().over().label("left"),
         )
         .select_from(order.rows)
-        .where(customers.c.tombstoned_at.is_(None), left)
+        .where(alive(), left)
         .correlate(None)
         .subquery("placed")
     )
@@ -92,6 +93,6 @@ def without_value(order: Order, left: Clause) -> sa.Select[Any]:
     return (
         sa.select(sa.func.count())
         .select_from(order.rows)
-        .where(customers.c.tombstoned_at.is_(None), left, order.value.is_(None))
+        .where(alive(), left, order.value.is_(None))
         .correlate(None)
     )

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from tidings.customers.alive import alive
 from tidings.definitions.conditions import AttributeCondition
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.values import Unknown
 from tidings.segments.compile import Compiled, segment_clause
-from tidings.segments.having import customers
 from tidings.segments.ranking import without_value
 from tidings.segments.scope import Scope
 
@@ -55,7 +55,7 @@ def unknown_counts(connection: sa.Connection, segment: Segment, scope: Scope) ->
                 sa.func.coalesce(sa.func.sum(sa.case((was, 1), else_=0)), 0),
             )
             .select_from(compiled.rows)
-            .where(customers.c.tombstoned_at.is_(None), unknown, was != would_be)
+            .where(alive(), unknown, was != would_be)
         ).one()
         if any(row):
             found.append(UnknownCount(name, int(row[0]), int(row[1])))

@@ -94,7 +94,8 @@ class Purpose:
 
     `message_class`: marketing, service, transactional or survey. `consent`: `required` or `not needed`. `cap` counts the
     messages of all purposes of the class; every one of its limits must leave room. `topics` are what a customer can
-    agree to one by one. `quiet` says whether quiet hours are kept; None leaves that to the class.
+    agree to one by one. `quiet` says whether quiet hours are kept; None leaves that to the class. `consent_lasts`: consent
+    that is older no longer counts; None is for ever.
     """
 
     name: str
@@ -105,6 +106,13 @@ class Purpose:
     cap: tuple[Cap, ...] = ()
     topics: tuple[str, ...] = ()
     quiet: bool | None = None
+    consent_lasts: Duration | None = None
+
+    @property
+    def consent_days(self) -> int | None:
+        """Return `consent_lasts` in days of 24 hours: 30 for a month, 365 for a year; None for ever."""
+        lasts = self.consent_lasts if self.consent == "required" else None
+        return None if lasts is None else lasts.amount * _DAYS[lasts.unit]
 
     @property
     def keeps_quiet(self) -> bool:

@@ -7,7 +7,7 @@ import re
 from tidings.definitions.behaviour import EVENT
 from tidings.definitions.context import Context, Unreadable, did_you_mean
 from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Cap, CaseOpen, Policies, Purpose, QuietHours
-from tidings.definitions.nodes import Entry, Node
+from tidings.definitions.nodes import Entry, Mapping, Node
 from tidings.definitions.quantities import (
     DURATION,
     SHARE,
@@ -29,7 +29,7 @@ from tidings.definitions.schema import (
     list_of,
 )
 from tidings.definitions.texts import FLAG, NAME, TEXT, check_name, one_of
-from tidings.definitions.values import Share, Unit
+from tidings.definitions.values import Duration, Share, Unit
 
 _DRIFT = re.compile(r"(?P<share>[0-9.]+%) or (?P<people>[0-9]{1,9}) people\Z")
 
@@ -73,11 +73,21 @@ def _cap(node: Node, context: Context) -> tuple[Cap, ...]:
 
 
 CAP = Reader(_cap, "a limit such as 1 per day and 4 per week", {"type": "string", "pattern": "^[1-9][0-9]* (per|a) .+$"})  # fmt: skip
+
+
+def _lasts(node: Node, context: Context) -> Duration:
+    found = DURATION.read(node, context)
+    if found.unit.exact:
+        raise context.report("PHR02", node, f"consent that lasts {found} is none", "write such as 24 months")
+    return found
+
+
 _PURPOSE = Keys(
     "a purpose",
     (
         Key("class", one_of(["marketing", "service", "transactional", "survey"]), "The class that law and caps go by.", "class: marketing", required=True),
         Key("consent", one_of(["required", "not needed"]), "Whether the customer must have agreed.", "consent: required", default="required"),
+        Key("consent_lasts", Reader(_lasts, "a time such as 24 months", DURATION.schema), "Consent that is older no longer counts; a month has 30 days.", "consent_lasts: 24 months"),
         Key("holdout", Reader(_default_holdout, "auto, none or a share such as 10%", {"type": "string"}), "The holdout of campaigns that say `auto`.", "holdout: auto", default="auto"),
         Key("in_doubt", one_of(["hold", "resend", "treat as sent"]), "What happens to a message that may or may not have left.", "in_doubt: hold", default="hold"),
         Key("cap", CAP, "How many messages of its class a customer gets at most, counted in calendar days.", "cap: 1 per day and 4 per week"),
@@ -91,6 +101,14 @@ PURPOSE_KEYS = _PURPOSE
 def _purpose(entry: Entry, context: Context) -> Purpose:
     check_name(entry.key, context)
     values = _PURPOSE.read(entry.value, context)
+    if (
+        isinstance(entry.value, Mapping)
+        and "consent_lasts" in values
+        and values.get("consent") == "not needed"
+    ):
+        raise context.report(
+            "KEY07", entry.value.entries["consent_lasts"].key, "`consent_lasts` says nothing where no consent is needed", "delete one of the two"
+        )  # fmt: skip
     return Purpose(
         name=entry.key.text,
         message_class=values["class"],
@@ -100,6 +118,7 @@ def _purpose(entry: Entry, context: Context) -> Purpose:
         cap=values.get("cap", ()),
         topics=values.get("topics", ()),
         quiet=values.get("quiet"),
+        consent_lasts=values.get("consent_lasts"),
     )
 
 

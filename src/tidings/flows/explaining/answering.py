@@ -74,11 +74,15 @@ def _who(ask: Inquiry) -> list[Fact]:
     person = ask.person
     if person.tombstoned_at is not None:
         return [Fact("erased", f"was erased on {ask.when(person.tombstoned_at)}", at=person.tombstoned_at)]
+    merged = []
+    if person.merged_at is not None:
+        text = f"was merged into {person.merged_into} on {ask.when(person.merged_at)}; ask about that one"
+        merged = [Fact("merged", text, at=person.merged_at)]
     names = {"email": "e-mail", "sms": "telephone", "fax": "fax"}
     reached = [f"{names[kind]} {address}" for kind, address in person.addresses.items() if address]
     where = f"zone {zone_words(' '.join(zones_now(ask)))}"
     spoken = ", ".join(filter(None, (person.locale and f"locale {person.locale}", person.country and f"country {person.country}", where)))  # fmt: skip
-    found = [Fact("addresses", "; ".join(reached) or "none is known"), Fact("place", spoken)]
+    found = [*merged, Fact("addresses", "; ".join(reached) or "none is known"), Fact("place", spoken)]
     if person.account:
         found.append(Fact("account", person.account))
     return found

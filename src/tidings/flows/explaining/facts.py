@@ -72,6 +72,9 @@ class Person:
     created_at: int
     tombstoned_at: int | None
     area: str
+    # Of one who was found to be another: the key of that one, and since when.
+    merged_into: str | None = None
+    merged_at: int | None = None
 
     @property
     def unit_u(self) -> int:

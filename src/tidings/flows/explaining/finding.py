@@ -18,6 +18,7 @@ from tidings.flows.explaining.facts import Person
 from tidings.store.tables import people, sending
 
 _customers = people.customers
+_other = people.customers.alias("other")
 # So many keys that begin alike are compared with a misspelled one.
 _COMPARED = 500
 
@@ -31,6 +32,8 @@ def find_person(connection: sa.Connection, text: str, definitions: Definitions) 
     found = _rows(connection, _customers.c.key == text)
     if not found:
         found = _rows(connection, sa.or_(*_addressed(text, definitions)))
+        # Of one person's records the one that is written to.
+        found = [row for row in found if row.merged_into is None] or found
     if len(found) > 1:
         keys = ", ".join(row.key for row in found[:5]) + (" …" if len(found) > 5 else "")
         raise UsageError(
@@ -96,7 +99,20 @@ def _addressed(text: str, definitions: Definitions) -> list[sa.ColumnElement[boo
 def _rows(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[Any]:
     return list(
         connection.execute(
-            sa.select(_customers, area_column().label("area"))
+            sa.select(
+                _customers,
+                area_column().label("area"),
+                _other.c.key.label("merged_key"),
+                people.merges.c.at.label("merged_at"),
+            )
+            .select_from(
+                _customers.outerjoin(_other, _other.c.id == _customers.c.merged_into).outerjoin(
+                    people.merges,
+                    sa.and_(
+                        people.merges.c.customer_id == _customers.c.id, people.merges.c.undone_at.is_(None)
+                    ),
+                )
+            )
             .where(where)
             .order_by(_customers.c.id)
             .limit(50)
@@ -135,4 +151,6 @@ def _person(row: Any) -> Person:
         created_at=row.created_at,
         tombstoned_at=row.tombstoned_at,
         area=row.area,
+        merged_into=row.merged_key,
+        merged_at=row.merged_at,
     )

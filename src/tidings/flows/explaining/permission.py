@@ -21,6 +21,9 @@ def address_fact(ask: Inquiry, kind: str, at: int) -> Fact:
     person = ask.person
     if person.tombstoned_at is not None and person.tombstoned_at <= at:
         return Fact("address", f"the customer was erased on {ask.when(person.tombstoned_at)}", AGAINST)
+    if person.merged_at is not None and person.merged_at <= at:
+        text = f"the customer was merged into {person.merged_into} on {ask.when(person.merged_at)}"
+        return Fact("address", text, AGAINST, person.merged_at)
     address, hashed = person.addresses.get(kind), person.hashes.get(kind)
     name = ADDRESS_COLUMNS.get(kind, kind)
     if address is None or hashed is None:
@@ -72,9 +75,14 @@ def consent_fact(ask: Inquiry, kind: str, purpose: Purpose, topic: str, at: int)
         "pending": f"was asked to confirm {what} {by}, and has not",
     }[entry.state]
     let = entry.state == "granted" or (entry.state == "pending" and not needed)
+    lasts, over = purpose.consent_days, ""
+    if entry.state == "granted" and lasts is not None:
+        until = entry.at + lasts * 86_400_000_000
+        let = at < until
+        over = f", which holds until {ask.when(until)}" if let else f", which held until {ask.when(until)}"
     return Fact(
         "consent",
-        f"{said} on {ask.when(entry.at)} (basis {entry.basis}, from {entry.source}){later}",
+        f"{said} on {ask.when(entry.at)} (basis {entry.basis}, from {entry.source}){over}{later}",
         PASSED if let else AGAINST,
         entry.at,
         {

@@ -38,7 +38,22 @@ def everything(ask: Inquiry) -> list[Fact]:
     ]
     if ask.person.tombstoned_at is not None:
         found.append(Fact("erased", "was erased", AGAINST, ask.person.tombstoned_at))
-    return sorted(found, key=lambda one: one.at or 0)
+    return sorted([*found, *_merged(ask)], key=lambda one: one.at or 0)
+
+
+def _merged(ask: Inquiry) -> Iterator[Fact]:
+    if ask.person.merged_into is not None:
+        yield Fact("merged", f"was merged into {ask.person.merged_into}", AGAINST, ask.person.merged_at)
+    merges, customers = people.merges, people.customers
+    rows = ask.connection.execute(
+        sa.select(customers.c.key, merges.c.at, merges.c.undone_at)
+        .join(customers, customers.c.id == merges.c.customer_id)
+        .where(merges.c.into_id == ask.person.id)
+    )
+    for row in rows:
+        yield Fact("merged", f"took over what {row.key} did and was sent", at=row.at)
+        if row.undone_at is not None:
+            yield Fact("merged", f"was parted from {row.key} again", at=row.undone_at)
 
 
 def _said(ask: Inquiry) -> Iterator[Fact]:

@@ -196,6 +196,7 @@ def ask(walk: Walk, step: Step, size: int, among: sa.ColumnElement[bool] | None 
             # A wait that has begun is not put off any more.
             columns["later"] = sa.case((columns["begun"], due.c.due_at), put_off, else_=columns["later"])
     whens.append((customers.c.tombstoned_at.is_not(None), said.ERASED))
+    whens.append((customers.c.merged_into.is_not(None), said.MERGED))
     leaves = asked.before_every_step(walk.flow.leave_when)
     whens += [(one, said.LEFT + number) for number, one in enumerate(leaves)]
     if day is not None:
@@ -317,7 +318,7 @@ def _reach(asked: Asked, walk: Walk, step: Step) -> dict[str, sa.ColumnElement[A
     # Nobody else is written to; looking it up is half of what a row costs.
     treated = sending.enrolments.c.arm == "treated"
     columns: dict[str, sa.ColumnElement[Any]] = {
-        f"{kind}_code": sa.case((treated, refusal(kind, needed.purpose, needed.campaign.topic)))
+        f"{kind}_code": sa.case((treated, refusal(kind, needed.purpose, needed.campaign.topic, now=walk.at)))
         for kind in dict.fromkeys(leg.kind for leg in needed.legs)
     }
     if any(not leg.for_everybody for leg in needed.legs):

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from tidings.campaigns.assignment import GLOBAL_CONTROL, salt_for, with_buckets
 from tidings.clock import to_micros
+from tidings.customers.alive import alive
 from tidings.definitions.kinds.flow import Flow
 from tidings.definitions.workspace import Definitions
 from tidings.flows.journeys.due import after_expression
@@ -142,7 +143,7 @@ def _draw(connection: sa.Connection, entrance: Entrance) -> None:
     allowed = (
         sa.select(*candidates.c, customers.c.u)
         .join(customers, customers.c.id == candidates.c.customer_id)
-        .where(customers.c.tombstoned_at.is_(None), *_rules(candidates, entrance, low, high))
+        .where(alive(), *_rules(candidates, entrance, low, high))
     ).subquery("allowed")
     salt = entrance.definitions.workspace.salt
     drawn = with_buckets(

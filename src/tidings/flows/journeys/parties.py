@@ -23,6 +23,7 @@ from tidings.store.batches import insert_rows, next_ids
 from tidings.store.tables import journeys, people, sending
 
 _enrolments, _messages, _customers = sending.enrolments, sending.messages, people.customers
+_named = _customers.alias("named")
 _subjects = journeys.message_subjects
 # Somebody else may take the number of an entry between our look and our writing; again and again, never.
 _TRIES = 20
@@ -136,14 +137,22 @@ def _asked(reached: sa.FromClause, what: ToParty, legs: Sequence[Leg]) -> sa.Sel
     purpose = what.definitions.policies.purpose(campaign.purpose)
     assert purpose is not None
     source: sa.FromClause = reached.join(_enrolments, _enrolments.c.id == reached.c.enrolment_id).outerjoin(
-        _customers, sa.and_(_customers.c.key == reached.c.party, _customers.c.tombstoned_at.is_(None))
+        _customers,
+        # The record of that key, or the one that it was merged into.
+        sa.and_(
+            _customers.c.id
+            == sa.select(sa.func.coalesce(_named.c.merged_into, _named.c.id))
+            .where(_named.c.key == reached.c.party)
+            .scalar_subquery(),
+            _customers.c.tombstoned_at.is_(None),
+        ),
     )
     choice: sa.ColumnElement[str] = sa.cast(sa.null(), sa.Text)
     if any(not leg.for_everybody for leg in legs):
         column = choice_column(what.definitions)
         source = source.outerjoin(column.table, column.table.c.customer_id == _customers.c.id)
         choice = column
-    codes = {leg.kind: refusal(leg.kind, purpose, campaign.topic) for leg in legs}
+    codes = {leg.kind: refusal(leg.kind, purpose, campaign.topic, now=what.at) for leg in legs}
     first = next((leg for leg in legs if not leg.chosen), legs[0])
     return (
         sa.select(

@@ -21,7 +21,8 @@ NO_DAY = 5
 PAST_DAY = 6
 # Been there already, by the order of steps of an earlier version: goes on as if it had not come here.
 BEEN = 7
-# Left, because the customer was erased, or by the condition of that number.
+# Left, because the customer was found to be another one, was erased, or by the condition of that number.
+MERGED = 99
 ERASED = 100
 LEFT = 101
 # Passed over, by the condition of that number.
@@ -32,7 +33,7 @@ Verdict = sa.ColumnElement[int]
 
 def left(verdict: Verdict) -> sa.ColumnElement[bool]:
     """Return the condition that a customer left the flow."""
-    return verdict.between(ERASED, PASSED - 1)
+    return verdict.between(MERGED, PASSED - 1)
 
 
 def passed_over(verdict: Verdict) -> sa.ColumnElement[bool]:
@@ -67,6 +68,7 @@ def detail(
     """Return the rule that decided, in words; `reached` is what is said of those who reached the step."""
     whens: list[tuple[sa.ColumnElement[bool], sa.ColumnElement[str | None]]] = [
         (verdict == REACHED, reached),
+        (verdict == MERGED, _text("the customer was merged into another")),
         (verdict == ERASED, _text("the customer was erased")),
     ]
     whens += _numbered(verdict, LEFT, [words(one) for one in flow.leave_when])

@@ -38,6 +38,8 @@ customers = sa.Table(
     instant("tombstoned_at", nullable=True),
     # As `u`, of the account: arms may be drawn by company.
     number("account_u", nullable=True),
+    # The customer that this one was found to be, the last of them where that one was merged, too.
+    number("merged_into", nullable=True),
     # Few have such addresses, and who answers or shares one is looked for by its hash.
     *(
         sa.Index(
@@ -46,9 +48,40 @@ customers = sa.Table(
             sqlite_where=sa.text(f"{name} IS NOT NULL"),
             postgresql_where=sa.text(f"{name} IS NOT NULL"),
         )
-        for name in ("phone_hash", "fax_hash")
+        for name in ("phone_hash", "fax_hash", "merged_into")
     ),
     sqlite_autoincrement=True,
+)
+
+# Each time that two customers were found to be one. `detail`: what the other took over, as far as it can be given back.
+merges = sa.Table(
+    "merges",
+    metadata,
+    key(),
+    reference("customer_id", "customers.id", index=True),
+    reference("into_id", "customers.id", index=True),
+    instant("at"),
+    text("actor"),
+    instant("undone_at", nullable=True),
+    text("undone_by", nullable=True),
+    sa.Column("detail", Json, nullable=False),
+    sa.Index(
+        "uq_merges_open",
+        "customer_id",
+        unique=True,
+        sqlite_where=sa.text("undone_at IS NULL"),
+        postgresql_where=sa.text("undone_at IS NULL"),
+    ),
+)
+
+# The rows that went from one customer to the other, so that they can go back: `what` is their table.
+merge_moves = sa.Table(
+    "merge_moves",
+    metadata,
+    sa.Column("merge_id", Key, sa.ForeignKey("merges.id"), primary_key=True),
+    sa.Column("what", sa.Text, primary_key=True),
+    sa.Column("row_id", Key, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
 )
 
 # The 1:1 table `customer_attributes` is made by the vocabulary migrator; list attributes stand here.

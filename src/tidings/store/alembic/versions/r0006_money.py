@@ -212,6 +212,7 @@ def upgrade() -> None:
     op.add_column("touches", sa.Column("visitor", sa.Text(), nullable=True))
     op.add_column("touches", sa.Column("matched_by", sa.Text(), nullable=True))
     op.add_column("touches", sa.Column("import_id", sa.BigInteger(), nullable=True))
+    _merging()
     op.create_index("ix_touches_at", "touches", ["at"], unique=False)
     op.create_index(
         "ix_touches_unmatched",
@@ -243,6 +244,52 @@ def upgrade() -> None:
         sa.Column("block", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("held", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("what", "block", name=op.f("pk_measured_blocks")),
+        sqlite_with_rowid=False,
+    )
+
+
+def _merging() -> None:
+    """Make room for customers who were found to be one."""
+    op.add_column("customers", sa.Column("merged_into", sa.BigInteger(), nullable=True))
+    op.create_index(
+        "ix_customers_merged_into",
+        "customers",
+        ["merged_into"],
+        unique=False,
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+    )
+    op.create_table(
+        "merges",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("customer_id", KEY, nullable=False),
+        sa.Column("into_id", KEY, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("undone_at", sa.BigInteger(), nullable=True),
+        sa.Column("undone_by", sa.Text(), nullable=True),
+        sa.Column("detail", JSON, nullable=False),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_merges_customer_id")),
+        sa.ForeignKeyConstraint(["into_id"], ["customers.id"], name=op.f("fk_merges_into_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_merges")),
+    )
+    op.create_index(op.f("ix_merges_customer_id"), "merges", ["customer_id"], unique=False)
+    op.create_index(op.f("ix_merges_into_id"), "merges", ["into_id"], unique=False)
+    op.create_index(
+        "uq_merges_open",
+        "merges",
+        ["customer_id"],
+        unique=True,
+        sqlite_where=sa.text("undone_at IS NULL"),
+        postgresql_where=sa.text("undone_at IS NULL"),
+    )
+    op.create_table(
+        "merge_moves",
+        sa.Column("merge_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("row_id", KEY, autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["merge_id"], ["merges.id"], name=op.f("fk_merge_moves_merge_id")),
+        sa.PrimaryKeyConstraint("merge_id", "what", "row_id", name=op.f("pk_merge_moves")),
         sqlite_with_rowid=False,
     )
 
