@@ -35,6 +35,8 @@ TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("An e-mail address.", "電子郵件地址。", "电子邮件地址。", "Адрес электронной почты."),
     ("A telephone number.", "電話號碼。", "电话号码。", "Номер телефона."),
     ("A code that was given to one customer.", "只給一位顧客的代碼。", "只给一位客户的代码。", "Код, выданный одному клиенту."),
+    ("The column of the customer's number.", "客戶編號所在的欄位。", "客户编号所在的列。", "Столбец с номером клиента."),
+    ("What the web site calls somebody: a row has it, a customer, or both, which tells who it is.", "網站給訪客的識別名稱：一列有它、有客戶，或兩者都有，這時就知道是誰。", "网站给访客的标识：一行有它、有客户，或两者都有，这时就知道是谁。", "Как сайт называет посетителя: в строке есть он, клиент или оба, и тогда известно, кто это."),
     ("What the web site calls somebody whom nobody knows yet.", "網站給尚未認識的訪客的識別名稱。", "网站给尚未认识的访客的标识。", "Как сайт называет посетителя, которого ещё никто не знает."),
     ("The page that the ad led to: who saw it then, and is known now.", "廣告連到的頁面：當時看過、如今已知的人。", "广告连到的页面：当时看过、如今已知的人。", "Страница, на которую вело объявление: кто видел её тогда и известен теперь."),
     ("What this one touch cost.", "這一次接觸的費用。", "这一次接触的费用。", "Сколько стоило это касание."),
