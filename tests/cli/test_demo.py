@@ -223,7 +223,9 @@ def test_every_line_fits_a_terminal(demo: tuple[Path, str]) -> None:
     of_commands, _, after = rest.partition("\nLedger ")
     assert of_commands and after
     for said, width in ((before + after, 80), (of_commands, 100)):
-        assert [line for line in said.splitlines() if cell_len(line) > width and str(demo[0]) not in line] == []
+        assert [
+            line for line in said.splitlines() if cell_len(line) > width and str(demo[0]) not in line
+        ] == []
 
 
 def test_every_phase_is_timed(demo: tuple[Path, str]) -> None:

@@ -82,11 +82,11 @@ def _offered(
         return {}
     import sqlalchemy as sa
 
-    from tidings.cli.message_values import examples
+    from tidings.cli.message_values import offered_values
     from tidings.definitions.kinds.offer import CODE
     from tidings.store.tables import money
 
-    found = examples(session.settings.definitions, campaign, names, locale)
+    found = offered_values(connection, session.settings.definitions, campaign, names, locale)
     if CODE in found and campaign.offer.pool:
         codes = money.codes
         longest = connection.execute(
