@@ -127,13 +127,13 @@ def statement_of(
     own = [names[one.event] for one in question.sources if one.event in names]
     if not own:
         return None
-    parts = [_traces(question, cut, names, own, first, last), _answers(question.did, cut, names, first, last)]
+    parts = [_traces(question, cut, names, own, first, last), _answers(question, cut, names, first, last)]
     if "items" in question.columns:
-        parts.append(_items(cut, own, first, last))
+        parts.append(_items(question, cut, own, first, last))
     if "sent" in question.columns:
-        parts.append(_sent(cut, first, last))
+        parts.append(_sent(question, cut, first, last))
     if {"opened", "clicked", "last_clicked"} & set(question.columns):
-        parts.append(_responses(cut, first, last))
+        parts.append(_responses(question, cut, first, last))
     # Put below one another and then together, never joined: a database that knows nothing yet of such sums joins them row by row.
     wanted = ("own", "did", *question.columns)
     below = sa.union_all(*(_padded(one, wanted) for one in parts)).subquery("parts")
@@ -155,8 +155,6 @@ def statement_of(
     )
     if question.members is not None:
         chosen = chosen.where(together.c.customer_id.in_(question.members))
-    if question.share < 1:
-        chosen = chosen.where(_drawn(question.share))
     return chosen
 
 
@@ -176,8 +174,16 @@ def _drawn(share: float) -> sa.ColumnElement[bool]:
     return (_customers.c.u % parts + parts) % parts < sa.literal(max(int(share * parts), 1), sa.BigInteger())
 
 
-def _span(column: sa.ColumnElement[Any], first: int, last: int) -> sa.ColumnElement[bool]:
-    return column.between(sa.literal(first, sa.BigInteger()), sa.literal(last, sa.BigInteger()))
+def _span(column: sa.ColumnElement[Any], question: Question, first: int, last: int) -> sa.ColumnElement[bool]:
+    """Return the condition that a customer is read: within the span, and drawn where only a part of them is.
+
+    It stands in every part: whoever is not drawn is not added up first and thrown away after.
+    """
+    within = (sa.literal(first, sa.BigInteger()), sa.literal(last, sa.BigInteger()))
+    if question.share >= 1:
+        return column.between(*within)
+    drawn = sa.select(_customers.c.id).where(_customers.c.id.between(*within), _drawn(question.share))
+    return column.in_(drawn)
 
 
 def _before(column: sa.ColumnElement[Any], cut: Cut) -> sa.ColumnElement[bool]:
@@ -240,13 +246,16 @@ def _traces(
             _events.c.customer_id,
             *(sa.cast(value, sa.Double()).label(name) for name, value in columns.items()),
         )
-        .where(_span(_events.c.customer_id, first, last), kind.in_(sorted(counted)), _before(at, cut))
+        .where(
+            _span(_events.c.customer_id, question, first, last), kind.in_(sorted(counted)), _before(at, cut)
+        )
         .group_by(_events.c.customer_id)
     )
 
 
-def _answers(did: str, cut: Cut, names: dict[str, int], first: int, last: int) -> sa.Select[Any]:
+def _answers(question: Question, cut: Cut, names: dict[str, int], first: int, last: int) -> sa.Select[Any]:
     """Return who did it in [cut-off, end)."""
+    did = question.did
     responses = answers.responses
     if did in RESPONSES and did not in names:
         whom, at = responses.c.customer_id, responses.c.at
@@ -256,12 +265,12 @@ def _answers(did: str, cut: Cut, names: dict[str, int], first: int, last: int) -
         own = _events.c.name_id == names.get(did, 0)
     return (
         sa.select(whom.label("customer_id"), sa.cast(sa.literal(1.0), sa.Double()).label("did"))
-        .where(_span(whom, first, last), own, at >= cut.at, at < cut.closes)
+        .where(_span(whom, question, first, last), own, at >= cut.at, at < cut.closes)
         .group_by(whom)
     )
 
 
-def _items(cut: Cut, own: list[int], first: int, last: int) -> sa.Select[Any]:
+def _items(question: Question, cut: Cut, own: list[int], first: int, last: int) -> sa.Select[Any]:
     lines = people.event_items
     return (
         sa.select(
@@ -270,7 +279,7 @@ def _items(cut: Cut, own: list[int], first: int, last: int) -> sa.Select[Any]:
         )
         .join(lines, lines.c.event_id == _events.c.id)
         .where(
-            _span(_events.c.customer_id, first, last),
+            _span(_events.c.customer_id, question, first, last),
             _events.c.name_id.in_(own),
             _before(_events.c.occurred_at, cut),
         )
@@ -278,16 +287,16 @@ def _items(cut: Cut, own: list[int], first: int, last: int) -> sa.Select[Any]:
     )
 
 
-def _sent(cut: Cut, first: int, last: int) -> sa.Select[Any]:
+def _sent(question: Question, cut: Cut, first: int, last: int) -> sa.Select[Any]:
     messages = sending.messages
     return (
         sa.select(messages.c.customer_id, sa.cast(sa.func.count(), sa.Double()).label("sent"))
-        .where(_span(messages.c.customer_id, first, last), _before(messages.c.accepted_at, cut))
+        .where(_span(messages.c.customer_id, question, first, last), _before(messages.c.accepted_at, cut))
         .group_by(messages.c.customer_id)
     )
 
 
-def _responses(cut: Cut, first: int, last: int) -> sa.Select[Any]:
+def _responses(question: Question, cut: Cut, first: int, last: int) -> sa.Select[Any]:
     """Return opens and clicks of people; those of programs are no act of the customer."""
     rows = answers.responses
 
@@ -305,7 +314,7 @@ def _responses(cut: Cut, first: int, last: int) -> sa.Select[Any]:
             ),
         )
         .where(
-            _span(rows.c.customer_id, first, last),
+            _span(rows.c.customer_id, question, first, last),
             rows.c.judged == "human",
             rows.c.kind.in_(("opened", "clicked")),
             _before(rows.c.at, cut),
