@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from openpyxl import load_workbook
 
 import tidings
 from support.command_line import Shop, new_shop
+from support.shop import ROOT
 from tidings.errors import UsageError
 
 
@@ -53,6 +55,19 @@ def test_a_notebook_reads_reports_credit_movement_and_segments(
     assert workspace.attribute(table="lines").set_index("line")["count"]["conversions"] > 0
     members = workspace.segment("lapsed_buyers")
     assert len(members) == 180 and members["key"].is_unique
+
+
+def test_the_page_about_notebooks_runs_as_it_is_written(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "how-to" / "analyse-in-a-notebook.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(shop.root)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 2
+    assert len(names["members"]) == 180
+    effects = names["effects"]
+    assert effects.attrs["columns"]["p_holm"] in page
 
 
 def test_reading_changes_nothing_in_the_store(shop: Shop) -> None:
