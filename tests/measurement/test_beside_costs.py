@@ -255,6 +255,25 @@ def test_costs_of_no_channel_are_a_line_of_their_own(store: Store) -> None:
     assert dict(world.beside("channel").unmatched) == {"spring: photographs": 5_000}
 
 
+def test_every_cent_is_in_one_line_by_campaign_and_by_channel(store: Store) -> None:
+    fixed = (("photographs", Money(5_000, "EUR")), ("print", Money(333, "EUR")))
+    world = World(store, shop(campaign(costs=fixed), campaign("other")))
+    world.add(Planted(treated=80, held=20, channels=BY_TEXT))
+    world.add(Planted("other", treated=40, held=10, first=500, channels=BY_TEXT))
+    for number, name in enumerate(("spring", "brand", None, "billboard", None)):
+        paid(store, name, 1_001 * (number + 1), medium=("search", "print", "", "street", "search")[number])
+    paid_in_all = 5_333 + 120 * 6 + 1_001 * 15
+    for by in ("campaign", "channel"):
+        table = world.beside(by)
+        assert sum(row.cost or 0 for row in table.rows) + sum(table.unmatched.values()) == paid_in_all, by
+
+
+def test_a_run_that_found_nobody_still_cost_what_is_fixed(store: Store) -> None:
+    world = World(store, shop(campaign(costs=(("photographs", Money(5_000, "EUR")),))))
+    world.add(Planted(treated=0, held=0))
+    assert world.row().cost == 5_000
+
+
 def test_costs_count_in_the_time_in_which_they_were_paid(store: Store) -> None:
     world = World(store, shop(campaign()))
     world.add(Planted(channels=BY_TEXT, anchor=ANCHOR - 10 * DAY))

@@ -86,6 +86,11 @@ def test_the_interval_covers_when_the_same_people_are_held_out_of_every_run() ->
     assert binomtest(_covered(by_customer=True), 200, 0.95).pvalue >= 0.001
 
 
+@pytest.mark.nightly
+def test_it_covers_in_five_thousand_worlds() -> None:
+    assert binomtest(_covered(by_customer=True, seed=20270303, worlds=5_000), 5_000, 0.95).pvalue >= 0.001
+
+
 def test_adding_the_variances_of_runs_with_the_same_people_would_not_cover() -> None:
     assert binomtest(_covered(by_customer=False), 200, 0.95).pvalue < 0.001
 

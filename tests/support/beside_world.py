@@ -124,7 +124,7 @@ class World:
             for one in planted:
                 one.run = connection.execute(
                     sending.runs.insert().values(
-                        campaign=one.campaign, occurrence=f"{one.anchor}", kind=one.kind, definition_hash="",
+                        campaign=one.campaign, occurrence=f"{one.anchor} {one.first}", kind=one.kind, definition_hash="",
                         policy_hash="", salt="", state="sending", anchor_at=to_micros(one.anchor), created_at=now, bounds={},
                     )
                 ).inserted_primary_key[0]  # fmt: skip
@@ -207,7 +207,7 @@ class World:
 
     def people(self, customers: Sequence[int]) -> None:
         """Store customers who are not there yet."""
-        new = [one for one in customers if one not in self._known]
+        new = sorted(set(customers) - self._known)
         self._known.update(new)
         with self.store.durable("seed") as connection:
             insert_rows(

@@ -118,7 +118,6 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
 
 def show(report: Report, console: Console) -> None:
     """Print a report as a marketer reads it."""
-    from tidings.cli.report_contamination import show_contamination
     from tidings.cli.report_economics import show_economics
     from tidings.measurement.words import headlines, p_value
 
@@ -159,7 +158,7 @@ def show(report: Report, console: Console) -> None:
     if run.kind != "experiment":
         console.print(_funnel(report))
         console.print()
-    show_contamination(report, console)
+    _blurred(report, console)
     _refusals(report, console)
 
 
@@ -257,6 +256,12 @@ def _funnel(report: Report) -> Table:
         if key in always or any(values):
             table.add_row(words, *["–" if value is None else f"{value:,}" for value in values])
     return table
+
+
+def _blurred(report: Report, console: Console) -> None:
+    from tidings.cli.report_contamination import show_contamination
+
+    show_contamination(report, console)
 
 
 def _refusals(report: Report, console: Console) -> None:

@@ -39,12 +39,10 @@ class DrawnRun:
 
     id: int
     kind: str
-    begun_at: int
     accounts: bool
     held: int
     treated: dict[str, int]
     open: int
-    fixed: tuple[tuple[str, int, str], ...]
     reason: str = ""
 
     @property
@@ -96,7 +94,6 @@ def find_drawn(
             _runs.c.campaign,
             _runs.c.kind,
             _runs.c.bounds,
-            _runs.c.anchor_at,
             _runs.c.finished_at,
             _plans.c.summary,
         )
@@ -186,18 +183,13 @@ def _run(connection: sa.Connection, row: Any, counts: Sequence[Any], campaign: C
     if share is None and campaign is not None and campaign.holdout.share is not None:
         share = campaign.holdout.share.basis_points
     accounts = summary.get("unit") == "account"
-    fixed = summary.get("fixed_costs")
-    if fixed is None:
-        fixed = [(name, cost.minor, cost.currency) for name, cost in campaign.costs] if campaign else []
     run = DrawnRun(
         id=row.id,
         kind=row.kind,
-        begun_at=row.anchor_at,
         accounts=accounts,
         held=held,
         treated=treated,
         open=sum(int(one.open) for one in counts),
-        fixed=tuple((str(name), int(cost), str(currency)) for name, cost, currency in fixed),
     )
     return replace(run, reason=_reason(connection, run, share))
 

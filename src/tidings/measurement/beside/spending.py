@@ -5,7 +5,7 @@ Amounts are added up in millionths of the minor unit of one currency: single tex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -87,17 +87,9 @@ def find_spending(
     *,
     opens: int,
     closes: int,
-    fixed: Iterable[tuple[str, int, Sequence[tuple[str, int, str]]]],
 ) -> Spending:
-    """Return what was spent in [opens, closes), counted in one currency.
-
-    `fixed` are, of each run that begins in the period, its campaign, the instant and its costs by name.
-    """
-    bills = [
-        _Bill(Spent(FIXED, campaign, None, cost * MILLION, name), paid_in, at)
-        for campaign, at, costs in fixed
-        for name, cost, paid_in in costs
-    ]
+    """Return what was spent in [opens, closes), counted in one currency; fixed costs with each run that begins in it."""
+    bills = _fixed(connection, definitions, opens, closes)
     zone = ZoneInfo(definitions.workspace.zone)
     bills += _ads(connection, zone, opens, closes)
     sent, unpriced, counts = _sent(connection, definitions, opens, closes)
@@ -119,6 +111,26 @@ def find_spending(
             "added up, and what they belong to has no cost below."
         )
     return Spending(currency, tuple(spent), unpriced, counts, tuple(other), tuple(words))
+
+
+def _fixed(connection: sa.Connection, definitions: Definitions, opens: int, closes: int) -> list[_Bill]:
+    rows = connection.execute(
+        sa.select(_runs.c.campaign, _runs.c.anchor_at, _plans.c.summary)
+        .select_from(_runs.outerjoin(_plans, _plans.c.id == _runs.c.plan_id))
+        .where(_runs.c.kind == "campaign", _runs.c.anchor_at >= opens, _runs.c.anchor_at < closes)
+    )
+    bills = []
+    for name, at, summary in rows:
+        # As it was approved; where no plan says it, as the file says it now.
+        costs = (summary or {}).get("fixed_costs")
+        if costs is None:
+            campaign = definitions.campaigns.get(name)
+            costs = [(what, cost.minor, cost.currency) for what, cost in campaign.costs] if campaign else []
+        bills += [
+            _Bill(Spent(FIXED, name, None, int(cost) * MILLION, str(what)), str(paid_in), at)
+            for what, cost, paid_in in costs
+        ]
+    return bills
 
 
 def _ads(connection: sa.Connection, zone: ZoneInfo, opens: int, closes: int) -> list[_Bill]:

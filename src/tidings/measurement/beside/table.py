@@ -73,12 +73,6 @@ def make_beside(store: Store, asked: Asked, answer: Answer, *, now: datetime) ->
     amounts, currency, _ = in_one_currency(asked.facts, asked.rates, home)
     with store.read() as connection:
         drawn = find_drawn(connection, definitions, opens=period.opens, closes=period.closes, as_of=as_of)
-        begun = [
-            (name, run.begun_at, run.fixed)
-            for name, one in drawn.items()
-            for run in one.runs
-            if period.opens <= run.begun_at < period.closes
-        ]
         spending = find_spending(
             connection,
             definitions,
@@ -86,7 +80,6 @@ def make_beside(store: Store, asked: Asked, answer: Answer, *, now: datetime) ->
             currency or home,
             opens=period.opens,
             closes=period.closes,
-            fixed=begun,
         )
         orders = Orders(
             connection,
