@@ -79,6 +79,7 @@ ladder:
         times: at least 3
       - segment: everybody
 """
+IDLE = "goals: W\nladder:\n  known: {active: false, where: [{did: order_placed}]}\n  buyer: {active: true, where: [{did: order_placed}]}\n"
 SCORES = """\
 scores: What we expect
 again:
@@ -162,6 +163,18 @@ def test_the_ladder_keeps_the_order_of_its_steps(tmp_path: Path) -> None:
     assert buyer == Rung("buyer", "", (DidCondition("order_placed", window=WithinLast(days(365))),))
     assert (regular.name, regular.title, len(regular.where)) == ("regular", "Regulars", 2)
     assert regular.where[0] == DidCondition("order_placed", times=Times(3, None))
+
+
+def test_a_step_may_be_one_on_which_nobody_is_a_customer_and_a_goal_may_say_its_last_review(
+    tmp_path: Path,
+) -> None:
+    idle = load(small_workspace(tmp_path / "a", {G: IDLE})).goals
+    assert idle is not None and idle.ladder is not None
+    assert [one.active for one in idle.ladder.rungs] == [False, True]
+    kept = load(
+        small_workspace(tmp_path / "b", {G: KEPT.replace("weekly", "weekly, reviewed: 2027-02-01")})
+    ).goals
+    assert kept is not None and kept.goals[0].reviewed == date(2027, 2, 1)
 
 
 def test_a_score_is_read_into_types(tmp_path: Path) -> None:
@@ -255,6 +268,7 @@ SLIPS = [
     (G, LADDER, "  buyer: ", "  lost: ", "VAL04", 3, "otherwise"),
     (G, LADDER, "did: order_placed, within", "did: order_paced, within", "REF05", 3, 'did you mean "order_placed"?'),
     (G, "goals: W\nladder:\n  buyer: [{did: order_placed}]\n", "W", "What", "KEY03", 3, "lowest first"),
+    (G, IDLE, "active: true", "active: false", "VAL03", 3, "leave out"),
     (S, SCORES, "did: order_placed", "did: clicked", "REF05", 4, "config/events.yaml"),
     (S, SCORES, "events: [order_placed,", "events: [order_placd,", "REF05", 7, 'did you mean "order_placed"?'),
     (S, SCORES, "who: everybody", "who: evrybody", "REF01", 8, 'did you mean "everybody"?'),
