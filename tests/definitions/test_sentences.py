@@ -183,7 +183,6 @@ IN_A_CAMPAIGN = [
     ("goal: {did: refund_requested, within: 14 days, worth: revenue}", "REF06", "declares no revenue"),
     ("goal: {did: order_placed, within: 14 days, counts: all}", "VAL02", "first, every"),
     ("spend: 400 EUR", "KEY06", "budget: 2000 EUR"),
-    ("offer: {gives: 5% off, product: S-1}", "KEY07", "add such as `stop_when: stock below 50`"),
     ("variants: {a: {share: 30%}, b: {share: 30%}}", "VAL08", "40% of the treated would get nothing"),
     ("variants: {a: {share: 100%}, b: {}}", "VAL08", 'nothing is left for "b"'),
     ("variants: {a: {share: 70%}, b: {share: 31%}}", "VAL08", "over 100%"),

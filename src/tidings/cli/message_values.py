@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import sqlalchemy as sa
 
     from tidings.definitions.kinds.campaign import Campaign
@@ -37,10 +39,31 @@ def values_of(
         compiled.group_variables,
         campaign.given,
     )[customer_id]
-    # Nothing is promised yet: what the offer gives is shown by an example.
+    missing = [name for name in of_event if name not in found]
     offered = compiled.variables - {*own, *of_event}
-    missing = [name for name in (*of_event, *sorted(offered)) if name not in found]
-    return found | _examples(definitions, campaign, missing, locale)
+    return (
+        found
+        | _examples(definitions, campaign, missing, locale)
+        | offered_values(connection, definitions, campaign, offered, locale)
+    )
+
+
+def offered_values(
+    connection: sa.Connection,
+    definitions: Definitions,
+    campaign: Campaign,
+    names: Collection[str],
+    locale: str,
+) -> dict[str, Any]:
+    """Return what a message reads of its offer before anything is promised: an example of a code, the product as it is."""
+    from tidings.delivery.offers import product_values
+
+    found = _examples(definitions, campaign, sorted(names), locale)
+    if campaign.offer is not None:
+        found |= {
+            name: value for name, value in product_values(connection, campaign.offer).items() if name in names
+        }
+    return found
 
 
 def example_values(

@@ -42,6 +42,8 @@ def priced(session: Session, campaign: Campaign, plan: Plan) -> Plan:
 
 def _units(session: Session, campaign: Campaign, plan: Plan, channel: Channel) -> float | None:
     """Return the mean number of segments or pages of a message by a channel; None where nobody can be written to."""
+    from tidings.cli.message_values import offered_values
+    from tidings.definitions.kinds.given import split_names
     from tidings.delivery.variables import load_for
     from tidings.templates.sms.compile import sample_urls
 
@@ -53,14 +55,18 @@ def _units(session: Session, campaign: Campaign, plan: Plan, channel: Channel) -
     counts: list[int] = []
     for (variant, locale), rows in groups.items():
         compiled = _compiled(session, campaign, channel, variant, locale)
+        own, _ = split_names(compiled.variables, None, campaign.offer)
         with session.store.read() as connection:
             values = load_for(
                 connection,
                 definitions.attributes,
                 [row.customer_id for row in rows],
-                compiled.variables,
+                own,
                 compiled.group_variables,
             )
+            offered = offered_values(connection, definitions, campaign, compiled.variables - set(own), locale)
+        for one in values.values():
+            one |= offered
         counts += [
             count
             for row in rows

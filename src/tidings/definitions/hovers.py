@@ -102,7 +102,7 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("The last day it holds, on the campaign's clock, or how long after sending.", "有效的最後一天（依活動的時鐘），或寄出後多久。", "有效的最后一天（按活动的时钟），或发出后多久。", "Последний день действия по часам кампании или срок после отправки."),
     ("How often one customer is promised it.", "每位顧客最多承諾幾次。", "每位顾客最多承诺几次。", "Сколько раз это обещают одному клиенту."),
     ("Nothing more goes out below this stock.", "庫存低於此數就不再寄。", "库存低于此数就不再发。", "При остатке ниже этого больше ничего не отправляется."),
-    ("The item whose stock `stop_when` means; without it, everything that is sold together.", "`stop_when` 所看的是哪一項商品的庫存；不寫就是全部商品合計。", "`stop_when` 所看的是哪一项商品的库存；不写就是全部商品合计。", "Товар, остаток которого имеет в виду `stop_when`; без него остаток всех товаров вместе."),
+    ("The item that is offered: messages may name it and its price, and its stock is what `stop_when` means; without it, that is everything together.", "優惠的商品：訊息可以寫出名稱與價格，`stop_when` 看的是它的庫存；不寫就是全部商品合計。", "优惠的商品：消息可以写出名称与价格，`stop_when` 看的是它的库存；不写就是全部商品合计。", "Предлагаемый товар: письма могут назвать его и его цену, а `stop_when` смотрит на его остаток; без него — на всё вместе."),
     ("The text property that may hold the code of an offer: then the event redeems it.", "可能帶有優惠代碼的文字屬性：有代碼時，該事件即為兌換。", "可能带有优惠码的文本属性：有优惠码时，该事件即为兑换。", "Текстовое свойство, в котором может стоять код предложения: тогда событие погашает его."),
     ("The money property with what the code took off.", "代碼折抵了多少金額的屬性。", "优惠码抵扣了多少金额的属性。", "Денежное свойство: сколько код снял с суммы."),
     ("Who delivers: smtp, outbox, or an installed adapter.", "由誰遞送：smtp、outbox 或已安裝的介面。", "由谁投递：smtp、outbox 或已安装的适配器。", "Кто доставляет: smtp, outbox или установленный адаптер."),

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from tidings.campaigns.promises import Promise
 from tidings.customers.knowing import listed, one_of
+from tidings.definitions.kinds.offer import PRICE, PRODUCT, Offer
 from tidings.store.batches import insert_ignoring
 from tidings.store.tables import money, sending
 
@@ -66,7 +67,8 @@ def promise_all(connection: sa.Connection, promise: Promise, rows: Sequence[Any]
             ids = [one for one in ids if one in codes]
     if ids:
         _record(connection, promise, ids, now, ends_at)
-        found.values = {one: promise.values(now, codes.get(one)) for one in ids}
+        product = product_values(connection, promise.offer)
+        found.values = {one: promise.values(now, codes.get(one)) | product for one in ids}
     return found
 
 
@@ -90,6 +92,23 @@ def _sold_out(connection: sa.Connection, promise: Promise) -> bool:
         return False
     stock = stock_of(connection, promise.offer.product)
     return stock is not None and stock < least
+
+
+def product_values(connection: sa.Connection, offer: Offer) -> dict[str, Any]:
+    """Return what messages may name of the product of an offer, as the last import told it; unknown (None) is what none told.
+
+    A price in another currency than messages print is unknown: it is never shown as what it is not.
+    """
+    if not offer.product:
+        return {}
+    row = connection.execute(
+        sa.select(_products.c.name, _products.c.price, _products.c.currency).where(
+            _products.c.item == offer.product
+        )
+    ).first()
+    if row is None:
+        return {PRODUCT: None, PRICE: None}
+    return {PRODUCT: row.name, PRICE: row.price if row.currency == offer.currency else None}
 
 
 def stock_of(connection: sa.Connection, item: str) -> int | None:

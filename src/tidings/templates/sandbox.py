@@ -15,7 +15,7 @@ from jinja2.environment import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from tidings.definitions.kinds.offer import CODE, ENDS, GIVES, OFFER
+from tidings.definitions.kinds.offer import OFFER, OFFERED
 from tidings.errors import Problem
 from tidings.templates.chains import Others, others_in
 from tidings.templates.formats import FILTERS, MAX_LITERAL, filters
@@ -201,7 +201,7 @@ class Checker(NodeTransformer):
             return node
         hint = ""
         if isinstance(node.node, nodes.Name) and node.node.name == OFFER:
-            there = [one.removeprefix(f"{OFFER}_") for one in (GIVES, CODE, ENDS) if one in self.types]
+            there = [one.removeprefix(f"{OFFER}_") for one in OFFERED if one in self.types]
             hint = f"there is offer.{', offer.'.join(there)}" if there else "write an `offer:` beside `send`"
         raise Refused(node.lineno, node.attr, "TPL10", f"a value has no .{node.attr[:40]}", hint)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from tidings.definitions.kinds.offer import CODE, ENDS, GIVES, Offer, offered_names
+from tidings.definitions.kinds.offer import OFFERED, Offer, offered_names
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attribute, Attributes, Event
 
 # The lines of an order, by name, as `with: {item: …}` looks at them; a property of that name hides it.
@@ -72,7 +72,7 @@ def split_names(
     own: list[str] = []
     of_event: list[str] = []
     for name in names:
-        if offer is not None and name in (CODE, GIVES, ENDS):
+        if offer is not None and name in OFFERED:
             continue
         (own if given is None or given.get(name) is None else of_event).append(name)
     return own, of_event

@@ -11,6 +11,9 @@ from tidings.definitions.values import Duration, Money, Share
 # How messages are filled with their offer: templates write `offer.code`, and a message keeps it as `offer_code`.
 OFFER = "offer"
 CODE, GIVES, ENDS = "offer_code", "offer_gives", "offer_ends"
+# Of its product, as the last import told them: what it is called and what one costs.
+PRODUCT, PRICE = "offer_product", "offer_price"
+OFFERED = (GIVES, CODE, ENDS, PRODUCT, PRICE)
 # What a code of a pool looks like where none is given yet.
 EXAMPLE_CODE = "K7QM2XW4"
 
@@ -28,8 +31,9 @@ class Offer:
     """What is given, in words, and its codes: one shared `code`, or one each from the pool `codes`.
 
     `ends` is a day (through its last minute), a moment, or a length of time after sending.
-    `stop_below` is the stock below which nothing more goes out: that of `product` (an item of the products that are
-    imported), or of everything together where none is named.
+    `product` is an item of the products that are imported; messages may name it and its price in `currency` (of the
+    workspace: a price in another one is unknown to them). `stop_below` is the stock below which nothing more goes out:
+    that of `product`, or of everything together where none is named.
     `cost` is what each redemption costs beside the discount: a present, the handling of a coupon.
     """
 
@@ -41,6 +45,7 @@ class Offer:
     stop_below: int | None = None
     product: str = ""
     cost: Money | None = None
+    currency: str | None = None
 
 
 def ends_on_a_day(offer: Offer) -> bool:
@@ -61,6 +66,9 @@ def offered_names(offer: Offer | None) -> tuple[Attribute, ...]:
     if offer.ends is not None:
         day = () if isinstance(offer.ends, Duration | datetime) else (offer.ends.isoformat(),)
         found.append(Attribute(ENDS, "date" if ends_on_a_day(offer) else "instant", values=day))
+    if offer.product:
+        found.append(Attribute(PRODUCT, "text", values=(offer.product,)))
+        found.append(Attribute(PRICE, "money", currency=offer.currency))
     return tuple(found)
 
 

@@ -98,7 +98,7 @@ OFFER_KEYS = Keys(
         Key("at_most", Reader(_at_most, "a limit such as 1 each, or 1 each per 90 days", {"type": "string"}), "How often one customer is promised it.", "at_most: 1 each per 90 days"),
         Key("stop_when", Reader(_stop_when, "a limit such as stock below 50", {"type": "string"}), "Nothing more goes out below this stock.", "stop_when: stock below 50"),
         Key("cost", MONEY, "What each redemption costs beside the discount: a present, the handling of a coupon.", "cost: 2.50 EUR"),
-        Key("product", TEXT, "The item whose stock `stop_when` means; without it, everything that is sold together.", "product: G-5210"),
+        Key("product", TEXT, "The item that is offered: messages may name it and its price, and its stock is what `stop_when` means; without it, that is everything together.", "product: G-5210"),
     ),
 )  # fmt: skip
 
@@ -111,11 +111,6 @@ def _offer(node: Node, context: Context) -> Offer:
             "KEY07", mapping.entries["codes"].key, '"code" and "codes" exclude each other',
             "keep `code` for one that all share, or `codes` for one each",
         )  # fmt: skip
-    if "product" in values and "stop_when" not in values:
-        raise context.report(
-            "KEY07", mapping.entries["product"].key, '"product" says nothing without "stop_when"',
-            "add such as `stop_when: stock below 50`, or take `product` out",
-        )  # fmt: skip
     return Offer(
         gives=values["gives"],
         code=values.get("code", ""),
@@ -125,6 +120,7 @@ def _offer(node: Node, context: Context) -> Offer:
         stop_below=values.get("stop_when"),
         product=values.get("product", ""),
         cost=values.get("cost"),
+        currency=context.vocabulary.currency if "product" in values else None,
     )
 
 
