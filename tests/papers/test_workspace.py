@@ -152,6 +152,23 @@ def test_a_report_is_written_as_files_that_replace_earlier_ones(shop: Shop) -> N
     assert "does not end in .pdf" in shop.run("report", "spring_winback", "--pdf", "--out", "a.html").err
 
 
+def test_the_page_of_the_company_is_mailed_by_hand(shop: Shop) -> None:
+    before = set((shop.root / ".tidings" / "outbox").glob("*.eml"))
+    said = shop.ok("report", "--all", "--mail", "--dry-run").out.splitlines()
+    assert said and all(line.endswith(": would be sent") for line in said)
+    assert set((shop.root / ".tidings" / "outbox").glob("*.eml")) == before
+    told = shop.ok("report", "--all", "--mail", "--to", "me@shop.example", "--pdf", "--json").data
+    assert told == {
+        "files": ["report-nordic-garden.pdf"],
+        "mailed": [{"to": "me@shop.example", "outcome": "accepted"}],
+    }
+    (new,) = set((shop.root / ".tidings" / "outbox").glob("*.eml")) - before
+    mail = new.read_bytes()
+    assert b"To: me@shop.example" in mail and b"application/pdf" in mail and b"image/png" in mail
+    owner = shop.ok("report", "spring_winback", "--mail", "--dry-run").out
+    assert owner == "crm@nordicgarden.example: would be sent\n"
+
+
 def test_a_command_does_not_wait_for_what_notebooks_use() -> None:
     code = (
         "import sys, tidings, tidings.cli.main, tidings.cli.report, tidings.cli.export; "
