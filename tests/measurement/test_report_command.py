@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import click
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -144,9 +143,24 @@ def test_an_instant_that_is_none_is_refused() -> None:
         _instant("20 March", ZONE)
 
 
-def test_the_command_needs_a_name() -> None:
-    with pytest.raises(click.MissingParameter):
-        call()
+@pytest.mark.parametrize("arguments", [(), ("spring", "--all", "--pdf")])
+def test_the_command_needs_a_name_or_all(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="one campaign or of --all"):
+        call(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--all",), "is a paper"),
+        (("--all", "--pdf", "--run", "3"), "are of one campaign"),
+        (("spring", "--to", "a@b.example"), "are for --mail"),
+        (("spring", "--mail", "--to", "nobody"), "not an e-mail address"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments: tuple[str, ...], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        call(*arguments)
 
 
 def page_of(report: Report) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from openpyxl import load_workbook
 
 import tidings
 from support.command_line import Shop, new_shop
+from support.shop import ROOT
 from tidings.errors import UsageError
 
 
@@ -53,6 +55,19 @@ def test_a_notebook_reads_reports_credit_movement_and_segments(
     assert workspace.attribute(table="lines").set_index("line")["count"]["conversions"] > 0
     members = workspace.segment("lapsed_buyers")
     assert len(members) == 180 and members["key"].is_unique
+
+
+def test_the_page_about_notebooks_runs_as_it_is_written(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "how-to" / "analyse-in-a-notebook.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(shop.root)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 2
+    assert len(names["members"]) == 180
+    effects = names["effects"]
+    assert effects.attrs["columns"]["p_holm"] in page
 
 
 def test_reading_changes_nothing_in_the_store(shop: Shop) -> None:
@@ -135,6 +150,23 @@ def test_a_report_is_written_as_files_that_replace_earlier_ones(shop: Shop) -> N
         in shop.run("report", "spring_winback", "--pdf", "--html", "--out", "a.pdf").err
     )
     assert "does not end in .pdf" in shop.run("report", "spring_winback", "--pdf", "--out", "a.html").err
+
+
+def test_the_page_of_the_company_is_mailed_by_hand(shop: Shop) -> None:
+    before = set((shop.root / ".tidings" / "outbox").glob("*.eml"))
+    said = shop.ok("report", "--all", "--mail", "--dry-run").out.splitlines()
+    assert said and all(line.endswith(": would be sent") for line in said)
+    assert set((shop.root / ".tidings" / "outbox").glob("*.eml")) == before
+    told = shop.ok("report", "--all", "--mail", "--to", "me@shop.example", "--pdf", "--json").data
+    assert told == {
+        "files": ["report-nordic-garden.pdf"],
+        "mailed": [{"to": "me@shop.example", "outcome": "accepted"}],
+    }
+    (new,) = set((shop.root / ".tidings" / "outbox").glob("*.eml")) - before
+    mail = new.read_bytes()
+    assert b"To: me@shop.example" in mail and b"application/pdf" in mail and b"image/png" in mail
+    owner = shop.ok("report", "spring_winback", "--mail", "--dry-run").out
+    assert owner == "crm@nordicgarden.example: would be sent\n"
 
 
 def test_a_command_does_not_wait_for_what_notebooks_use() -> None:

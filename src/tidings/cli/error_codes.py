@@ -14,6 +14,7 @@ ERRORS: dict[str, str] = {
     "keys-bad": "The signing keys are not written as `name:hexadecimal digits`, or two have one name.",
     "keys-missing": "There is no signing key; only the development environment makes one by itself.",
     "other-clock": "The store is woken by another kind of clock than config/workspace.yaml says.",
+    "pandas-missing": "A notebook asked for a frame, and pandas is not installed.",
     "port-refused": "The tracker may not open that port, or the address is not of this machine.",
     "port-taken": "Another program listens on the tracker's port.",
     "prefect-changed": "prefect.yaml was changed by hand since `tidings deploy` wrote it.",

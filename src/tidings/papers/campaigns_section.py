@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tidings.measurement.effects import Effect
     from tidings.papers.company_page import Company
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The latest so many runs are reported on.
 MOST = 12
 
@@ -47,8 +49,8 @@ def campaigns_section(of: Company) -> tuple[Sequence[Block], Sequence[KeyFigure]
         except TidingsError as error:
             untold.append(f"{run.campaign}: {error.message}.")
             continue
-        label = report.title if len(run.occurrence) < 8 else f"{report.title}, {run.occurrence}"
-        estimates.append(_estimate(report, label))
+        dated = _DATE.match(run.occurrence)
+        estimates.append(_estimate(report, dated[0] if dated else ""))
     blocks: list[Block] = []
     if estimates:
         panel = Panel(
@@ -69,16 +71,19 @@ def campaigns_section(of: Company) -> tuple[Sequence[Block], Sequence[KeyFigure]
     return blocks, ()
 
 
-def _estimate(report: Report, label: str) -> Estimate:
-    note = "early: windows are still open" if report.maturity.early else ""
+def _estimate(report: Report, day: str) -> Estimate:
+    label = report.title
+    note = ", ".join(one for one in (day, "early: windows are open" if report.maturity.early else "") if one)
     first = _first(report)
     if report.ratio.alarm:
-        return Estimate(label, None, why="the arms do not have the sizes drawn, so no effect can be believed")
+        return Estimate(
+            label, None, note=note, why="the arms do not have the sizes drawn, so no effect can be believed"
+        )
     if report.maturity.silent:
-        return Estimate(label, None, why="nothing is known since it was sent; import newer events")
+        return Estimate(label, None, note=note, why="nothing is known since it was sent; import newer events")
     if first is None:
         why = next(iter(report.warnings or report.notes), "it has no goal that every arm can have")
-        return Estimate(label, None, why=why)
+        return Estimate(label, None, note=note, why=why)
     if first.difference.interval is None:
         return Estimate(label, None, why=first.difference.reason or "nobody did it yet, in either arm")
     low, high = first.difference.interval

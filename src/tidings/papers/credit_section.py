@@ -14,6 +14,7 @@ from tidings.papers.charts.credit import credit
 from tidings.papers.charts.figures import CreditLine, Figures
 from tidings.papers.charts.ink import NONE
 from tidings.papers.paper import Block, Grid, KeyFigure, Picture, Points, Words
+from tidings.statistics.summed import over_effect
 
 if TYPE_CHECKING:
     from tidings.measurement.beside.rows import Row
@@ -64,13 +65,14 @@ def credit_blocks(beside: Beside, titles: dict[str, str]) -> list[Block]:
 def _line(row: Row, title: str, *, money: bool) -> CreditLine:
     scale = 10.0 ** -exponent(row.currency) if money else 1.0
     credited = (row.value or 0) * scale if money else row.credited
-    claimed = row.over_claiming
-    factor = f"credit {claimed.value:,.1f} \u00d7 the effect" if claimed.value else ""
     increment = row.increment
     known = None if increment is None else increment.value if money else increment.conversions
     if known is None or row.part:
         why = row.part or row.reason or "amounts are not in one currency"
         return CreditLine(title, credited, why=f"effect not known: {why}")
+    # Of what is drawn: the factor of money is not quite that of conversions.
+    claimed = over_effect((row.value or 0) if money else row.credited, known)
+    factor = f"credit {claimed.value:,.1f} \u00d7 the effect" if claimed.value else ""
     low, high = known.interval or (None, None)
     return CreditLine(
         title,

@@ -42,7 +42,7 @@ def _row(card: GoalCard) -> tuple[str, ...]:
     goal, expected = card.goal, card.forecast
     shown = NONE if expected is None or expected.value is None else written(card, expected.value)
     if expected is not None and expected.low is not None and expected.high is not None:
-        shown += f" ({written(card, expected.low, bare=True)} to {written(card, expected.high, bare=True)})"
+        shown += f"\n{written(card, expected.low, bare=True)} to {written(card, expected.high, bare=True)}"
     begun = card.status != "not yet begun"
     actual = NONE if not begun else "not known" if card.actual is None else written(card, card.actual)
     return (

@@ -23,13 +23,15 @@ figure{margin:14px 0 10px;break-inside:avoid}
 svg{width:100%;height:auto;display:block}
 .figures{display:flex;flex-wrap:wrap;gap:14px;margin:18px 0 20px}
 .figures div{flex:1 1 150px;border-left:3px solid #0072b2;padding:2px 0 2px 12px}
-.figures strong{display:block;font-size:23px;line-height:1.25}
+.figures strong{display:block;font-size:21px;line-height:1.25}
 .scroll{overflow-x:auto;margin:8px 0 12px}
 table{border-collapse:collapse;width:100%;font-size:14px}
 caption{text-align:left;padding-bottom:4px}
 th{text-align:left;font-weight:normal;color:#5b6673;border-bottom:1.5px solid #1b2733;padding:4px 10px 4px 0;vertical-align:bottom}
-td{border-bottom:1px solid #e3e7eb;padding:5px 10px 5px 0;vertical-align:top}
-.right{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;padding-right:0;padding-left:10px}
+td{border-bottom:1px solid #e3e7eb;padding:5px 10px 5px 0;vertical-align:top;white-space:pre-line}
+.right{text-align:right;font-variant-numeric:tabular-nums;white-space:pre}
+.short{white-space:pre}
+th:last-child,td:last-child{padding-right:0}
 footer{border-top:1px solid #d9dee3;margin-top:34px;padding-top:8px}
 @media(max-width:640px){main{margin:0;padding:20px 16px;border-radius:0}}
 @media print{body{background:#fff}main{margin:0;max-width:none;padding:0}h2{break-after:avoid}tr{break-inside:avoid}}
@@ -96,4 +98,6 @@ def _grid(grid: Grid) -> str:
 
 
 def _flush(grid: Grid, place: int) -> str:
-    return ' class="right"' if place in grid.right else ""
+    if place in grid.right:
+        return ' class="right"'
+    return "" if place in grid.wide() else ' class="short"'

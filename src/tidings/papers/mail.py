@@ -28,7 +28,8 @@ table{border-collapse:collapse;width:100%;font-size:14px;margin:0 0 12px}
 caption{text-align:left;padding-bottom:4px}
 th{text-align:left;font-weight:normal;color:#5b6673;border-bottom:2px solid #1b2733;padding:4px 8px 4px 0;vertical-align:bottom}
 td{border-bottom:1px solid #e3e7eb;padding:5px 8px 5px 0;vertical-align:top}
-.right{text-align:right;white-space:nowrap}
+.right{text-align:right;white-space:pre}
+.short{white-space:pre}
 .figure{border-bottom:0;border-left:3px solid #0072b2;padding:2px 10px;vertical-align:top}
 .value{font-size:21px;font-weight:bold}
 img{width:100%;max-width:680px;height:auto;display:block;border:0}

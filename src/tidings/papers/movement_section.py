@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tidings.measurement.movement.asking import ask
 from tidings.measurement.movement.moves import MOVEMENTS
 from tidings.measurement.movement.span import Span
+from tidings.measurement.promotions.words import amount
 from tidings.papers.charts.figures import Step
 from tidings.papers.charts.ink import NONE
 from tidings.papers.charts.ladder import ladder
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from tidings.papers.company_page import Company
 
 _BALANCE = (
-    "Start + came \u2212 went = end on every step; who left one step upwards came on a higher one from below."
+    "Start + came \u2212 went = end on every step. They came from outside the ladder, from a step below or above, and "
+    "went up, down or off it."
 )
 
 
@@ -38,8 +40,7 @@ def movement_blocks(of: Company) -> tuple[Sequence[Block], Sequence[KeyFigure]]:
     )
     blocks: list[Block] = [picture, _movements(kpi)]
     blocks += [Words(words, "dim") for words in kpi.words]
-    net = kpi.money.say(kpi.revenue.net) if kpi.money.currency else NONE
-    returned = kpi.money.say(kpi.revenue.returned) if kpi.money.currency else NONE
+    net, returned = _shown(kpi, kpi.revenue.net), _shown(kpi, kpi.revenue.returned)
     change = found.end - found.start
     figures = [
         KeyFigure(net, "revenue, net of returns", f"{kpi.revenue.orders:,} orders, {returned} came back"),
@@ -56,6 +57,12 @@ def movement_blocks(of: Company) -> tuple[Sequence[Block], Sequence[KeyFigure]]:
         KeyFigure(f"{found.kinds['lost'].customers:,}", "customers lost", _kept(found.kept)),
     ]
     return blocks, figures
+
+
+def _shown(kpi: Kpi, minor: int) -> str:
+    """Return an amount as a figure to see first: a large one without its decimals."""
+    value = kpi.money.major(minor)
+    return NONE if value is None else amount(value, kpi.money.currency).replace("-", "\u2212")
 
 
 def drawn_step(step: moves.Step) -> Step:

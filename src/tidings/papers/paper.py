@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from tidings.papers.charts.ink import width_of
+
+# A cell of words longer than this, in ems, may be broken into lines.
+_LONG = 14.0
 Tone = Literal["plain", "dim", "warning"]
 
 
@@ -42,6 +46,16 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     right: frozenset[int] = frozenset()
     caption: str = ""
+
+    def wide(self) -> list[int]:
+        """Return the columns of words that take what room there is; the others are as wide as their cells."""
+        longest = {
+            place: max((width_of(row[place], 1) for row in self.rows), default=0.0)
+            for place in range(len(self.head))
+            if place not in self.right
+        }
+        found = [place for place, width in longest.items() if width > _LONG]
+        return found or sorted(longest, key=lambda place: (-longest[place], place))[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +133,7 @@ def _data(block: Block) -> dict[str, Any]:
                 "head": list(head),
                 "rows": [list(row) for row in rows],
                 "right": sorted(right),
+                "wide": block.wide(),
                 "caption": caption,
             }
         case KeyFigures(figures):

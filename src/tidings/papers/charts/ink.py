@@ -75,7 +75,7 @@ def _pieces(text: str) -> list[str]:
     found: list[str] = []
     for sign in text:
         wide = east_asian_width(sign) in "WF"
-        alone = wide or not found or found[-1].endswith((" ", "_", "-", "/"))
+        alone = wide or not found or found[-1].endswith((" ", "_", "/"))
         if alone or east_asian_width(found[-1][-1]) in "WF":
             found.append(sign)
         else:
