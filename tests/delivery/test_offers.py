@@ -228,7 +228,9 @@ def add_leg(store: Store, message: Any, now: int) -> int:
     """Write the next leg of a message, as the fallback does; return its id."""
     with store.durable("test") as connection:
         connection.execute(
-            sa.update(sending.messages).where(sending.messages.c.id == message.id).values(state="bounced")
+            sa.update(sending.messages)
+            .where(sending.messages.c.id == message.id)
+            .values(**sending.in_state("bounced"))
         )
         connection.execute(sa.update(sending.runs).values(state="sending"))
         return int(
