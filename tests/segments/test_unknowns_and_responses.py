@@ -88,7 +88,7 @@ def answered(store: Store) -> Store:
     ]
     messages = [
         {"id": one, "run_id": 1, "enrolment_id": one, "customer_id": one, "channel": "email", "due_at": at,
-         "state": "accepted" if one < 3 else "refused", "accepted_at": at if one < 3 else None}
+         **sending.in_state("accepted" if one < 3 else "refused"), "accepted_at": at if one < 3 else None}
         for one in (1, 2, 3)
     ]  # fmt: skip
     responses = [
