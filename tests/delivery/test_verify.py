@@ -52,7 +52,7 @@ def test_an_honest_ledger_holds_and_its_sums_are_told(store: Store, sent: World)
     assert verdict.runs == (RunSum(sent.run_id, "spring", "once", "finished", 12, 9, 1, 1, 1, 0, 0),)
     assert verdict.audit_rows == 2
     assert verdict.as_json()["holds"] is True
-    assert len(verdict.checks) == len(set(verdict.checks)) == 39
+    assert len(verdict.checks) == len(set(verdict.checks)) == 43
 
 
 def test_an_empty_store_holds(store: Store) -> None:

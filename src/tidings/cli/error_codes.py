@@ -49,5 +49,4 @@ ERRORS: dict[str, str] = {
     "store-vocabulary-loss": "A change of the attributes would lose values.",
     "store-vocabulary-name": "Two attributes would share a column.",
     "tracker-not-started": "The process of the tracker ended while it was starting.",
-    "pandas-missing": "The frames of a notebook need the library pandas, which the engine itself does not.",
 }

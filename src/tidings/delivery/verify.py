@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from tidings.delivery.copied_rules import COPIED_RULES
 from tidings.delivery.flow_rules import FLOW_RULES
 from tidings.delivery.leg_rules import LEG_RULES
+from tidings.delivery.offer_rules import OFFER_RULES
 from tidings.delivery.reservation_rules import RESERVATION_RULES
 from tidings.delivery.rules import RULES, Broken
 from tidings.errors import StoreError
@@ -17,7 +18,7 @@ from tidings.store import audit
 from tidings.store.database import Store
 from tidings.store.tables import sending
 
-_RULES = (*RULES, *COPIED_RULES, *LEG_RULES, *FLOW_RULES, *RESERVATION_RULES)
+_RULES = (*RULES, *COPIED_RULES, *LEG_RULES, *FLOW_RULES, *RESERVATION_RULES, *OFFER_RULES)
 _SUMS = {
     "accepted": ("accepted", "delivered", "complained"),
     "rejected": ("rejected", "bounced"),
