@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -118,9 +119,28 @@ def test_amounts_all_in_another_currency_than_the_workspace_are_told_in_it(store
     report = reported(store)
     assert report.economics is not None
     assert report.economics.currency == "SEK"
-    assert "Costs in EUR are not added: everything else is in SEK." in words(report)
+    assert (
+        "Costs in EUR are not added, for config/rates.csv has no rate: everything else is in SEK."
+        in words(report)
+    )
     assert report.economics.earned[0].profit is None
     assert report.economics.payback is None
+
+
+def test_costs_in_another_currency_are_converted_where_there_is_a_rate(store: Store, tmp_path: Path) -> None:
+    people = pair()
+    enrol(store, people)
+    happen(store, [replace(order(one, 5, code=False), currency="SEK") for one in people[:20]])
+    (tmp_path / "config").mkdir()
+    rates = "day,from,to,rate\n2020-01-01,EUR,SEK,10\n"
+    (tmp_path / "config" / "rates.csv").write_text(rates, encoding="utf-8")
+    fair = promoted(replace(PROMOTION, costs=(("fair", Money(50_000, "EUR")),)))
+    report = reported(store, replace(fair, root=str(tmp_path)))
+    assert report.economics is not None
+    assert "Costs in EUR" not in " ".join(words(report))
+    assert report.economics.earned[0].profit is not None
+    assert report.economics.spent.currency == "SEK"
+    assert dict(report.economics.spent.fixed) == {"fair": 500_000}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ _BEFORE_ORDER, _OTHERS, _SEEN = 0.55, 0.04, 0.12
 # Net and gross price of one click, in cents: the file holds what was billed, with 22 % tax.
 _CLICK = 42.7
 _WIDE = timedelta(days=13)
-_LABELS = {"search": "brand_search", "display": "garden_pictures"}
+_LABELS = {"search": "brand_search", "display": "garden_ads"}
 
 
 def _touches(anchor: datetime, count: int) -> Iterator[tuple[Person, str, datetime]]:

@@ -158,6 +158,12 @@ def truth(members: list[tuple[Person, str]]) -> dict[str, tuple[float, float]]:
     return found
 
 
+def bought_anyway(members: list[tuple[Person, str]]) -> float:
+    """Return the share of those who bought with a code that would have bought without a message."""
+    users = [one for one, arm in members if arm in ("direct", "warm") and one.buys[arm] and uses_code(one)]
+    return sum(bool(one.buys["holdout"]) for one in users) / max(len(users), 1)
+
+
 def anchor_of(store: Store, run_id: int) -> datetime:
     """Return the instant at which the windows of all arms begin."""
     with store.read() as connection:

@@ -6,6 +6,7 @@ import csv
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tidings.cli.demo.coupons import profit
 from tidings.cli.demo.people import PLACES, Person, everybody
 from tidings.cli.demo.reaching import Reached, fax_of, in_text_club, phone_of, reached, with_fax
 
@@ -52,13 +53,21 @@ def write_orders(path: Path, today: datetime, count: int) -> None:
     orders = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["order_id", "customer_id", "ordered_at", "total", "category", "items"])
+        rows.writerow(["order_id", "customer_id", "ordered_at", "total", "profit", "category", "items"])
         for one in everybody(count):
             for days, amount, category in one.past_orders:
                 orders += 1
                 at = (today - timedelta(days=days)).strftime("%Y-%m-%d %H:%M")
                 rows.writerow(
-                    [f"O{orders:07d}", one.key, at, f"{amount / 100:.2f}", category, 1 + amount % 4]
+                    [
+                        f"O{orders:07d}",
+                        one.key,
+                        at,
+                        f"{amount / 100:.2f}",
+                        f"{profit(amount, 0) / 100:.2f}",
+                        category,
+                        1 + amount % 4,
+                    ]
                 )
 
 

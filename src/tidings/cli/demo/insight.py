@@ -88,6 +88,13 @@ def ask(stage: Stage, *words: str, name: str) -> None:
         raise TidingsError(f"`tidings {' '.join(words)}` ended with exit code {code}")
 
 
+def paper(stage: Stage, campaign: str) -> None:
+    """Put the campaign, and the company, on paper."""
+    root = stage.session.settings.root
+    for words, name in (((campaign,), "The campaign on paper"), (("--all",), "The manager's page")):
+        ask(stage, "report", *words, "--html", "--pdf", "--out", str(root), name=name)
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """Customers by what was planted: orders a year of those chosen, of all who could be, and of the best so many."""

@@ -22,6 +22,7 @@ offer:
   codes: one each from spring25
   ends: 14 days after sending
 """
+_RATES = "day,from,to,rate\n2020-01-01,USD,EUR,0.90\n"
 _WITH_CODE = "spring_coupon"
 _YOUR_CODE = {"en": "Your code: ", "ru": "Ваш код: ", "zh-TW": "折扣碼：", "zh-CN": "折扣码："}
 # Selected by a score: whom to ask next.
@@ -155,6 +156,8 @@ def make_workspace(folder: Path) -> None:
     for path in sorted(template.iterdir()):
         if path.is_file():
             _show_code(path)
+    # Text messages are billed in USD, and everything is counted in EUR.
+    (folder / "config" / "rates.csv").write_text(_RATES, encoding="utf-8")
     (folder / "segments" / f"{LIKELY}.yaml").write_text(_LIKELY, encoding="utf-8")
     # The demo shows two weeks in a minute, at any hour: nobody is asleep, and three messages come close together.
     for start in ("quiet: ", "    cap: ", "account_limit: "):
@@ -162,6 +165,8 @@ def make_workspace(folder: Path) -> None:
     # Here also those without e-mail are written to.
     _drop(folder / "segments" / "lapsed_buyers.yaml", "  - email: known")
     (folder / "config" / "imports" / "customers.yaml").write_text(_CUSTOMERS, encoding="utf-8")
+    orders = folder / "config" / "imports" / "orders.yaml"
+    _replace(orders, "  category: ", "  profit: {column: profit, money: EUR}\n  category: category")
     workspace = folder / "config" / "workspace.yaml"
     lines = workspace.read_text(encoding="utf-8").splitlines()
     # A salt of its own every time would draw other arms; the demo is the same for everybody.
@@ -176,6 +181,7 @@ def write_channels(folder: Path, address: str, *, mail: int, bounces: Path, text
     _replace(folder / "config" / "workspace.yaml", "public_url: ", f"public_url: {address}")
     email = folder / "channels" / "email.yaml"
     _replace(email, "  port: ", f"  port: {mail}\n  bounces: {bounces}")
+    _replace(email, "kind: ", "kind: email\ncost: 0.01 EUR")
     sms = _SMS.format(account=ACCOUNT, port=texts, address=address, token=TOKEN)
     (folder / "channels" / "sms.yaml").write_text(sms, encoding="utf-8")
     fax = _FAX.format(

@@ -114,7 +114,9 @@ def _told(stage: Stage) -> int:
     insight.redeem(stage)
     _report(stage, run_id)
     insight.ask(stage, "attribute", "--by", "campaign", name="Credit beside effect")
+    insight.ask(stage, "kpi", name="How customers moved")
     show_chosen(stage.console, insight.score(stage))
+    insight.paper(stage, CAMPAIGN)
     done = _ledger(stage, run_id)
     into_outbox(session.settings.root)
     return done
@@ -264,7 +266,8 @@ def _report(stage: Stage, run_id: int) -> None:
         part.count, part.unit = sum(arm.customers for arm in report.arms), "customers"
     # Its sentences are broken into lines, which the rest has of itself.
     show(report, Console(highlight=False))
-    show_truth(console, report, answers.truth(answers.enrolled(session.store, run_id)))
+    members = answers.enrolled(session.store, run_id)
+    show_truth(console, report, answers.truth(members), answers.bought_anyway(members))
 
 
 def _ledger(stage: Stage, run_id: int) -> int:

@@ -13,8 +13,13 @@ from tidings.measurement.report import Report
 _WIDE = 38
 
 
-def show_truth(console: Console, report: Report, planted: dict[str, tuple[float, float]]) -> None:
-    """Print each variant's measured effect with its interval beside what was planted."""
+def show_truth(
+    console: Console, report: Report, planted: dict[str, tuple[float, float]], anyway: float
+) -> None:
+    """Print each variant's measured effect with its interval beside what was planted.
+
+    `anyway` is the planted share of those who used their code that would have bought without a message.
+    """
     table = Table(
         title="Measured, beside the truth that the seed planted",
         title_justify="left",
@@ -40,6 +45,17 @@ def show_truth(console: Console, report: Report, planted: dict[str, tuple[float,
             f"{low * scale:+.2f} … {high * scale:+.2f}",
             form.format(true * scale),
             "yes" if low <= true <= high else "no",
+        )
+    bought = report.economics.anyway if report.economics else None
+    if bought is not None and bought.of_redeemers is not None and bought.of_redeemers.interval is not None:
+        low, high = bought.of_redeemers.interval
+        table.add_row(
+            "both",
+            "bought anyway",
+            f"{bought.of_redeemers.low:.0%} … {bought.of_redeemers.high:.0%}",
+            f"{low:.0%} … {high:.0%}",
+            f"{anyway:.0%}",
+            "yes" if low <= anyway <= high else "no",
         )
     console.print(table)
     console.print("[dim]Of intervals like these, 95 in 100 hold the truth.[/dim]")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import sqlalchemy as sa
 
 from tidings.definitions.kinds.campaign import Campaign
@@ -14,6 +16,7 @@ from tidings.definitions.workspace import Definitions
 from tidings.measurement.arms import ReportedRun
 from tidings.measurement.funnel import FunnelRow
 from tidings.measurement.metrics import HOLDOUT, TREATED
+from tidings.measurement.rates import read_rates
 from tidings.store.tables import sending
 
 _messages, _receipts, _plans = sending.messages, sending.receipts, sending.plans
@@ -82,7 +85,7 @@ def spent(
 
     A message costs what its receipts say; else the price of its channel, for as many segments or pages as the plan
     estimated. Messages to staff and to dealers cost as much as others. Costs in another currency than `currency` are
-    named and not added. `funnel` counts the messages of a campaign that goes out by one channel already.
+    converted by config/rates.csv, at the rate of the day on which the run began; without one they are named and not added. `funnel` counts the messages of a campaign that goes out by one channel already.
     """
     rows = _handed_over(connection, campaign, run, funnel)
     told = _told(connection, run.id)
@@ -90,12 +93,21 @@ def spent(
     by_arm: dict[str, float] = {}
     others, notes, count = set[str](), list[str](), 0
     fixed = []
+    rates = read_rates(definitions.root, ZoneInfo(definitions.workspace.zone))
+
+    def counted(amount: int, of: str) -> int | None:
+        """Return an amount in the one currency, None where there is no rate, which is noted."""
+        assert currency is not None
+        found = rates.convert(np.array([amount]), np.array([run.anchor_at]), of, currency)
+        if found is None:
+            others.add(of)
+            return None
+        return int(found[0])
+
     for name, money in campaign.costs:
         currency = currency or money.currency
-        if money.currency == currency:
-            fixed.append((name, money.minor))
-        else:
-            others.add(money.currency)
+        if (cost := counted(money.minor, money.currency)) is not None:
+            fixed.append((name, cost))
     for channel, variant, messages in rows:
         count += messages
         arm = variant or TREATED
@@ -103,10 +115,8 @@ def spent(
         for amount, number, of in known:
             left -= number
             currency = currency or of
-            if of == currency:
-                by_arm[arm] = by_arm.get(arm, 0.0) + amount
-            else:
-                others.add(of)
+            if (cost := counted(amount, of)) is not None:
+                by_arm[arm] = by_arm.get(arm, 0.0) + cost
         declared = definitions.channels.get(channel)
         price = declared.cost if declared is not None else None
         if price is None or left <= 0:
@@ -114,20 +124,19 @@ def spent(
                 notes.append(f"channels/{channel}.yaml names no cost, so its messages count as free.")
             continue
         currency = currency or price.currency
-        if price.currency != currency:
-            others.add(price.currency)
-            continue
         unit = declared.cost_unit if declared is not None else "message"
-        by_arm[arm] = by_arm.get(arm, 0.0) + price.minor * left * (
-            units.get(channel, 1.0) if unit != "message" else 1.0
-        )
+        whole_price = round(price.minor * left * (units.get(channel, 1.0) if unit != "message" else 1.0))
+        if (cost := counted(whole_price, price.currency)) is None:
+            continue
+        by_arm[arm] = by_arm.get(arm, 0.0) + cost
         if unit != "message":
             how = "as the plan estimated them" if channel in units else "each taken for one"
             notes.append(
                 f"{channel.capitalize()} is paid by the {unit}: {unit}s {how}, where no receipt tells the cost."
             )
     notes += [
-        f"Costs in {other} are not added: everything else is in {currency}." for other in sorted(others)
+        f"Costs in {other} are not added, for config/rates.csv has no rate: everything else is in {currency}."
+        for other in sorted(others)
     ]
     whole = {arm: round(amount) for arm, amount in by_arm.items()}
     return Spent(
