@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-SEED = 20270302
+SEED = 20270303
 
 # Share of people who buy within 14 days anyway, and the points each wording adds.
 BASE_RATE = 0.060
