@@ -4,7 +4,7 @@ PY := .venv/bin/python
 UV := .venv/bin/uv pip
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test alone check grid bench nightly docs clean
+.PHONY: help setup peers demo test alone check grid compared bench nightly docs clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z%-]+[a-z0-9%-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,7 +43,17 @@ check: setup  ## lint, types, import order, module sizes, banned calls
 grid: setup  ## every adapter against every behaviour of the other side
 	@$(PY) tests/shown/grid.py
 
+compared: .venv/compared/.done  ## ChannelAttribution (GPL-3) in an environment of its own, to be measured beside ours
+
+# Built from its source by what the lock pins.
+.venv/compared/.done: requirements-bench.lock | setup
+	@echo "building ChannelAttribution in .venv/compared (once, a minute)"
+	@$(PY) -m venv --clear --without-pip .venv/compared
+	@$(UV) install -q --python .venv/compared/bin/python --no-build-isolation --require-hashes -r requirements-bench.lock
+	@touch $@
+
 bench: setup  ## ratios to a baseline of the same run
+	@$(MAKE) -s compared || echo "ChannelAttribution could not be installed, as said above (it takes the network once, and a C++ compiler): the comparison with it is left out"
 	@$(PY) benchmarks/run.py
 
 nightly: setup  ## the long runs: 2,000 kills on each database

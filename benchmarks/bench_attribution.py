@@ -3,19 +3,23 @@
     python benchmarks/bench_attribution.py [PATHS] [--quick]      default 1000000 paths of 12 channels, 3.5 touches each
 
 Time is processor time of this process. The loop does first, last, linear, position and time decay path by path and counts
-the transitions of the chain in dictionaries, as a person writes it first, on a sample. ChannelAttribution runs too where it
-can be imported: it is no part of the project. Last, finding the paths themselves: from touches and orders in arrays.
-Fails when the target is missed or the models disagree with the loop.
+the transitions of the chain in dictionaries, as a person writes it first, on a sample. ChannelAttribution gets the same
+paths in a process and an environment of its own (`make compared`): it is GPL-3 and no part of the project. Its chain is
+simulated, ours is solved. Finding the paths themselves, from touches and orders in arrays, is measured too. Fails when the
+target is missed, or when models disagree with the loop or with ChannelAttribution.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
@@ -26,13 +30,16 @@ from tidings.measurement.attribution.facts import Facts, Kind
 from tidings.measurement.attribution.journeys import find_journeys
 from tidings.measurement.attribution.models import ALONE, DAY, Tuning, give_credit
 from tidings.measurement.attribution.rule import Rule
-from tidings.statistics.credit import Paths
+from tidings.statistics.credit import Credit, Paths
 
 # Processor seconds for a million paths: all models of one path and an exact chain of order 1.
 TARGET = 3.0
 CHANNELS = 12
 SAMPLE = 100_000
 TUNING = Tuning()
+OTHER = Path(__file__).parents[1] / ".venv/compared/bin/python"
+# A simulation of 20 million paths comes this near to the exact chain, as a part of all conversions.
+AGREE = 0.002
 
 
 def draw(count: int) -> tuple[Paths, np.ndarray]:
@@ -111,28 +118,58 @@ def loop(paths: Paths, ages: np.ndarray, count: int) -> dict[str, list[float]]:
     return credit
 
 
-def channel_attribution(paths: Paths) -> float | None:
-    """Return the processor seconds of ChannelAttribution for its three heuristics and its chain, None without it."""
-    try:
-        other, pandas = import_module("ChannelAttribution"), import_module("pandas")
-    except ImportError:
-        return None
-    names = np.array(paths.names)
-    texts = [
-        " > ".join(names[paths.steps[begin:end]])
-        for begin, end in zip(paths.starts, paths.starts[1:], strict=False)
-    ]
-    table = pandas.DataFrame(
-        {"path": texts, "won": paths.conversions, "value": paths.values, "lost": paths.nulls}
-    )
-
-    def both() -> None:
-        other.heuristic_models(table, "path", "won", var_value="value", flg_pro=False)
-        other.markov_model(
-            table, "path", "won", var_value="value", var_null="lost", order=1, verbose=False, flg_pro=False
+def beside(paths: Paths, ours: dict[str, Credit], seconds: float) -> None:
+    """Print what ChannelAttribution takes for the same paths in a process of its own, and where it says something else."""
+    if not OTHER.exists():
+        print(
+            "ChannelAttribution is not in .venv/compared (`make compared` puts it there): no comparison with it"
         )
+        return
+    with TemporaryDirectory() as folder:
+        given, answer = Path(folder, "paths.npz"), Path(folder, "answer.json")
+        counts = {"won": paths.conversions, "value": paths.values, "lost": paths.nulls}
+        np.savez(given, names=np.array(paths.names), steps=paths.steps, starts=paths.starts, **counts)
+        script = Path(__file__).with_name("channel_attribution.py")
+        ran = subprocess.run(
+            [OTHER, script, given, answer],
+            env={**os.environ, "MPLCONFIGDIR": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode:
+            sys.exit(f"ChannelAttribution failed:\n{ran.stderr}")
+        found = json.loads(answer.read_text(encoding="utf-8"))
 
-    return measured(both, 1)[0]
+    def off(said: dict[str, float], model: str) -> float:
+        exact = dict(zip(paths.names, ours[model].conversions, strict=True))
+        return max(abs(exact[name] - said.get(name, 0.0)) for name in paths.names)
+
+    for what, key in (("the same paths", "single"), (f"{found['rows']:,} different paths", "together")):
+        one = found[key]
+        took = one["rules_seconds"] + one["markov_seconds"]
+        print(
+            f"ChannelAttribution, {what}: first, last and linear {one['rules_seconds']:.2f}, chain"
+            f" {one['markov_seconds']:.2f} s CPU; together {took:.2f}, {took / seconds:.1f} times ours for five rules and the chain"
+        )
+        for model in ("first", "last", "linear"):
+            if off(one[model], model) > 1e-6 * paths.total:
+                sys.exit(
+                    f"{model} disagrees with ChannelAttribution by {off(one[model], model):,.3f} conversions"
+                )
+        wrong = off(one["markov"], "markov")
+        print(
+            f"  first, last and linear agree; its simulated chain is off ours, which is exact, by at most {wrong:,.1f}"
+            f" of {paths.total:,.0f} conversions in a channel ({wrong / paths.total:.2%})"
+        )
+    print(f"  putting equal paths together took it {found['joining_seconds']:.2f} s CPU more")
+    wrong = off(found["long"], "markov")
+    print(
+        f"  with 20 million simulated paths of any length ({found['long_seconds']:.1f} s CPU) by {wrong:,.1f}"
+        f" ({wrong / paths.total:.3%})"
+    )
+    if wrong > AGREE * paths.total:
+        sys.exit(f"the chains disagree by more than {AGREE:.1%} of the conversions")
 
 
 def scattered(paths: Paths, ages: np.ndarray) -> tuple[Facts, Rule]:
@@ -202,13 +239,7 @@ def main() -> None:
     for model in models:
         if not np.allclose(ours[model].conversions, by_loop[model], rtol=1e-9):
             sys.exit(f"{model} disagrees with the loop")
-    theirs = channel_attribution(paths)
-    if theirs is None:
-        print("ChannelAttribution is not installed: no comparison with it")
-    else:
-        print(
-            f"ChannelAttribution, three heuristics and its chain: {theirs:.1f} s CPU, {theirs / seconds:.0f} times as much"
-        )
+    beside(paths, credit, seconds)
     total = {round(float(one.conversions.sum())) for one in credit.values()}
     if total != {round(paths.total)} or journeys.conversions != facts.event.size:
         sys.exit("credits do not add up")
