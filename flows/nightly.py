@@ -16,6 +16,7 @@ from tidings.flows.prefect_wrapping import (
     apply_scores,
     collect_receipts,
     deliver_due,
+    judge_hits,
     plan_due,
     refresh_segments,
     report_runs,
@@ -25,7 +26,7 @@ from tidings.flows.prefect_wrapping import (
 
 @flow(name="nightly", retries=1, retry_delay_seconds=300)
 def nightly(environment: str | None = None) -> None:
-    """Apply scores, refresh segments, plan what is due, deliver it, collect receipts, report."""
+    """Apply scores, refresh segments, plan what is due, deliver it, collect receipts, judge hits, report."""
     scores = apply_scores(environment)
     show_table(
         "scores", scores, "Who is likely to do what: customers with a score, and which were learnt anew"
@@ -42,6 +43,11 @@ def nightly(environment: str | None = None) -> None:
 
     receipts = collect_receipts(environment)
     show_table("receipts", receipts, "How the messages of the last thirty days stand, by channel")
+
+    judged = judge_hits(environment)
+    show_table(
+        "judged", judged, "Who opened and clicked in the last three days, judged again by what came late"
+    )
 
     results = report_runs(environment)
     show_table("results", results, "What each campaign of the last thirty days caused")

@@ -11,6 +11,7 @@ from support.command_line import new_shop
 from support.shop import seed
 from tidings.cli.session import open_session
 from tidings.flows.nights import (
+    hits_judged,
     occurrences_planned,
     receipts_collected,
     runs_reported,
@@ -39,6 +40,7 @@ def test_every_step_of_the_night_returns_rows_for_a_table(here) -> None:
     assert {row["trouble"] for row in segments} == {""}
     assert occurrences_planned(here) == []
     assert all(set(row) == {"channel", "state", "messages"} for row in receipts_collected(here))
+    assert {row["count"] for row in hits_judged(here)} == {0}
     assert runs_reported(here) == []
 
 
@@ -68,6 +70,59 @@ def test_a_run_is_sent_in_shares_until_nothing_is_left_and_reported_in_words(her
     assert reported["result"]
 
 
+def test_a_receipt_that_came_after_its_hit_counts_from_the_next_night_on_and_older_hits_stay(
+    here, tmp_path: Path
+) -> None:
+    import sqlalchemy as sa
+
+    from support.spooled import click, spooled
+    from support.tracking import SALT, sent_run
+    from tidings.clock import to_micros
+    from tidings.responses.drain import drain
+    from tidings.store.tables import answers, sending
+
+    second, day = 1_000_000, 86_400_000_000
+    now = to_micros(here.clock.now())
+    clicked = {"recent": now - 2 * day, "old": now - 4 * day}
+    messages = dict(zip(clicked, sent_run(here.store, 2, links=4, accepted_at=now - 5 * day), strict=True))
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    spooled(
+        folder,
+        here.clock,
+        sorted((click(messages[name], at) for name, at in clicked.items()), key=lambda one: one["at"]),
+    )
+    drain(here.store, folder, salt=SALT)
+    with here.store.durable("test") as connection:
+        connection.execute(
+            sa.insert(sending.receipts),
+            [
+                {
+                    "provider": "test", "event_id": name, "kind": "delivered", "at": at - second, "channel": "email",
+                    "message_id": messages[name], "received_at": now,
+                }
+                for name, at in clicked.items()
+            ],
+        )  # fmt: skip
+
+    def judged() -> dict[int, str]:
+        with here.store.read() as connection:
+            found = answers.responses
+            return dict(connection.execute(sa.select(found.c.message_id, found.c.judged)).all())
+
+    assert set(judged().values()) == {"human"}
+    rows = {row["what"]: row["count"] for row in hits_judged(here)}
+    assert judged() == {messages["recent"]: "machine", messages["old"]: "human"}
+    assert (rows["responses looked at"], rows["judged otherwise than before"]) == (1, 1)
+    assert (rows["customers who clicked, before"], rows["customers who clicked, now"]) == (1, 0)
+    again = {row["what"]: row["count"] for row in hits_judged(here)}
+    assert (again["judged otherwise than before"], again["touches added"], again["touches taken away"]) == (
+        0,
+        0,
+        0,
+    )
+
+
 def test_two_rounds_are_never_under_way_at_once(here) -> None:
     from tidings.flows.clock_lock import ClockLock
 
@@ -84,7 +139,7 @@ def test_the_nights_flow_reads_from_top_to_bottom_in_the_order_of_its_first_sent
     flow = next(node for node in tree.body if isinstance(node, ast.FunctionDef))
     assert (
         ast.get_docstring(flow)
-        == "Apply scores, refresh segments, plan what is due, deliver it, collect receipts, report."
+        == "Apply scores, refresh segments, plan what is due, deliver it, collect receipts, judge hits, report."
     )
     calls = [
         node.value.func.id
@@ -97,5 +152,6 @@ def test_the_nights_flow_reads_from_top_to_bottom_in_the_order_of_its_first_sent
         "plan_due",
         "deliver_due",
         "collect_receipts",
+        "judge_hits",
         "report_runs",
     ]

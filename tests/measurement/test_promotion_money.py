@@ -237,3 +237,37 @@ def test_a_goal_with_properties_counts_only_orders_that_have_them(store: Store) 
     (one_arm,) = told(store, promoted(campaign)).earned
     assert one_arm.orders.total is not None
     assert one_arm.orders.total[0] == pytest.approx(20)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own", "usual"])
+@pytest.mark.parametrize("told_before", [True, False], ids=["before the discount", "after it"])
+def test_the_effect_on_margin_takes_returns_off_as_what_was_earned_does(
+    store: Store, own: bool, told_before: bool
+) -> None:
+    people = [Enrolled(one, "treated" if one <= 200 else "holdout", None) for one in range(1, 401)]
+    enrol(store, people)
+    bought = [order(one, 5, code=False) for one in people[:50] + people[200:220]]
+    # Bought after the window, and at another margin: what is usual is said of these orders too.
+    later = [order(one, 20 * 24, code=False) for one in people[230:240]]
+    for one in later:
+        one.properties["profit"] = 1_000
+    # The last two of those who can say it say no margin of their own.
+    gone = [
+        Happened(one.customer, "order_returned", ANCHOR + 2 * DAY, PRICE, "EUR", said)
+        for one, said in zip(people[:10], [{"profit": -3_000}] * 8 + [{}] * 2, strict=True)
+    ]
+    happen(store, bought + later + gone)
+    back = replace(RETURN, properties=(*RETURN.properties, ORDER.properties[1]), margin="profit")
+    definitions = promoted(order=replace(ORDER, before_discount=told_before), back=back if own else RETURN)
+    report = make_report(store, definitions, "spring", as_of=AFTER_ALL)
+    (effect,) = [one for one in report.effects if one.metric.name == "profit"]
+    part = (70 * MARGIN + 10 * 1_000) / (80 * PRICE)
+    taken = 8 * 30 + 2 * part * 100 if own else 10 * part * 100
+    assert effect.mean * 200 == pytest.approx(50 * 40 - taken)
+    assert effect.base * 200 == pytest.approx(20 * 40)
+    assert report.economics is not None
+    (one,) = report.economics.earned
+    assert one.gain is not None
+    assert one.gain.total is not None
+    assert one.gain.total[0] == pytest.approx(50 * 40 - taken - 20 * 40)
+    assert not any("whole amount" in words for words in report.economics.notes)

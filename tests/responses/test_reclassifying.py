@@ -255,3 +255,20 @@ def test_the_opens_of_a_burst_are_machines_as_well(store, folder, clock) -> None
     by_earlier_rules(store)
     reclassify(store)
     assert judged(store) == told
+
+
+@pytest.mark.parametrize(("after", "judged_as"), [(40, "machine"), (70, "human")])
+def test_two_links_at_once_are_a_machines_within_a_minute_of_delivery_though_a_picture_was_loaded(
+    store, folder, clock, after, judged_as
+) -> None:
+    now = to_micros(clock.now())
+    (message,) = sent_run(store, 1, links=9, accepted_at=now)
+    at = now + after * SECOND
+    arrive(store, folder, clock, [opened(message, at - 5 * SECOND), click(message, at, to=2)])
+    # The second link comes in a drain of its own and tells what the first one was.
+    arrive(store, folder, clock, [click(message, at + SECOND, to=5)])
+    told = judged(store)
+    assert [one[1] for one in told] == ["human", judged_as, judged_as]
+    assert [one[4] for one in told[1:]] == ["hasty hurried" if after < 60 else "hurried"] * 2
+    reclassify(store)
+    assert judged(store) == told

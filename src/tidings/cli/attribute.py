@@ -99,11 +99,11 @@ def command(
             "--path-of and --sensitivity are two questions", what_to_do="ask one after the other"
         )
     from tidings.cli.session import open_session
-    from tidings.measurement.attribution.asking import day_of
+    from tidings.definitions.asked_days import day_of
 
     # Before the first command in a workspace makes its store.
     for day, option in ((first_day, "--from"), (last_day, "--to")):
-        day_of(day, option)
+        day_of(day or None, option)
     with open_session(environment, need_vocabulary=False) as session:
         asking = _Asking(
             session, first_day, last_day, model, by, order, worth, effect=effect, as_json=as_json

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tidings.cli.attribute_view import TITLES, amount, numbers, table
+from tidings.cli.attribute_view import TITLES, amount, numbers
+from tidings.cli.report_tables import table
 from tidings.definitions.money import format_money
 from tidings.measurement.beside.words import short, shown
 

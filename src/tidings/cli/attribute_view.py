@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from tidings.cli.report_tables import table
 from tidings.definitions.money import format_money, from_minor
 from tidings.measurement.attribution.answer import shown_period
 
@@ -39,19 +39,6 @@ def console() -> Console:
     """Return the terminal, or a page of 100 columns where the output is piped."""
     found = Console(highlight=False, markup=False)
     return found if found.is_terminal else Console(highlight=False, markup=False, width=100)
-
-
-def table(title: str) -> Table:
-    """Return an empty table in the manner of the reports."""
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
 
 
 def numbers(values: Sequence[float]) -> list[str]:

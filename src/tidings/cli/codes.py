@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tidings.cli.options import environment_option, examples, json_option, yes_option
+from tidings.cli.options import ListsByDefault, environment_option, examples, json_option, yes_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,17 +15,8 @@ if TYPE_CHECKING:
     from tidings.campaigns.pools import Added
 
 
-class _Group(click.Group):
-    """Takes `codes`, `codes --json` and `codes make …` alike."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
 @click.group(
-    cls=_Group,
+    cls=ListsByDefault,
     epilog=examples(
         "tidings codes",
         "tidings codes make spring25 5000 --prefix SPRING-",

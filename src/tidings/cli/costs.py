@@ -9,8 +9,6 @@ import click
 from tidings.cli.options import environment_option, examples, json_option
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from tidings.measurement.costs import CostLine
 
 _WIDTH = 110
@@ -34,10 +32,11 @@ def command(first: str | None, last: str | None, environment: str | None, as_jso
     import json
 
     from tidings.cli.session import open_session
+    from tidings.definitions.asked_days import day_of
     from tidings.errors import UsageError
     from tidings.measurement.costs import cost_lines, totals
 
-    begin, end = _day(first, "--from"), _day(last, "--to")
+    begin, end = day_of(first, "--from"), day_of(last, "--to")
     if begin and end and begin > end:
         raise UsageError(f"{begin} comes after {end}", what_to_do="give the earlier day as --from")
     with (
@@ -106,18 +105,3 @@ def _show(lines: tuple[CostLine, ...], sums: dict[str, int], unmatched: dict[str
 
 def _count(value: int | None) -> Any:
     return "–" if value is None else f"{value:,}"
-
-
-def _day(text: str | None, option: str) -> date | None:
-    from datetime import date
-
-    from tidings.errors import UsageError
-
-    if text is None:
-        return None
-    try:
-        if len(text) != len("2027-03-20"):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f'"{text}" is no day', what_to_do=f"write it as {option} 2027-03-20") from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tidings.cli.attribute_view import table
+from tidings.cli.report_tables import table
 from tidings.definitions.money import format_money
 
 if TYPE_CHECKING:

@@ -9,30 +9,14 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from tidings.cli.options import environment_option, examples, json_option
+from tidings.cli.options import ListsByDefault, environment_option, examples, json_option
 
 if TYPE_CHECKING:
     from tidings.delivery.doubt import Doubt
 
 
-class _Group(click.Group):
-    """Takes `in-doubt`, `in-doubt CAMPAIGN` and `in-doubt resolve …` alike."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands:
-            args = ["list", *args]
-        return super().resolve_command(ctx, args)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
 @click.group(
-    cls=_Group,
+    cls=ListsByDefault,
     epilog=examples(
         "tidings in-doubt",
         "tidings in-doubt spring_winback --json",

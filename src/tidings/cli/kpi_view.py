@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tidings.cli.attribute_view import table
+from tidings.cli.report_tables import table
 from tidings.measurement.movement.moves import MOVEMENTS
 
 if TYPE_CHECKING:

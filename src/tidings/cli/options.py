@@ -31,3 +31,13 @@ def examples(*lines: str) -> str:
     """Return the examples below a command's help, each on its own line."""
     head = "Example" if len(lines) == 1 else "Examples"
     return "\b\n" + "\n".join([f"{head}:", *(f"  {line}" for line in lines)])
+
+
+class ListsByDefault(click.Group):
+    """A group whose command `list` may be left out: `tasks`, `tasks --json` and `tasks accept 12` are taken alike."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `list` before arguments that name no command; -h asks for the help of the group."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)

@@ -10,8 +10,6 @@ from tidings.cli.options import environment_option, examples, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import date
-    from zoneinfo import ZoneInfo
 
     from tidings.measurement.touches import Refreshed
     from tidings.responses.reclassifying import Reclassified
@@ -56,12 +54,14 @@ def command(
     from zoneinfo import ZoneInfo
 
     from tidings.cli.session import open_session
+    from tidings.clock import local_midnight, to_micros
+    from tidings.definitions.asked_days import day_of
     from tidings.errors import UsageError
     from tidings.measurement.touches import refresh
     from tidings.responses.networks import networks_of
     from tidings.responses.reclassifying import reclassify
 
-    begin, end = _day(first, "--from"), _day(last, "--to")
+    begin, end = day_of(first, "--from"), day_of(last, "--to")
     if begin and end and begin > end:
         raise UsageError(f"{begin} comes after {end}", what_to_do="give the earlier day as --from")
     with open_session(environment, need_vocabulary=False) as session:
@@ -71,8 +71,8 @@ def command(
         with _showing(quiet=as_json) as progress:
             result = reclassify(
                 session.store,
-                since=None if begin is None else _midnight(begin, zone),
-                until=None if end is None else _midnight(end + timedelta(days=1), zone),
+                since=None if begin is None else to_micros(local_midnight(begin, zone)),
+                until=None if end is None else to_micros(local_midnight(end + timedelta(days=1), zone)),
                 networks=networks,
                 dry_run=dry_run,
                 progress=progress,
@@ -181,26 +181,3 @@ def _showing(*, quiet: bool) -> Any:
                 yield lambda done, total: bar.update(task, completed=done, total=total)
 
     return bars()
-
-
-def _midnight(day: date, zone: ZoneInfo) -> int:
-    from datetime import datetime, time
-
-    from tidings.clock import to_micros
-
-    return to_micros(datetime.combine(day, time(0), zone))
-
-
-def _day(text: str | None, option: str) -> date | None:
-    from datetime import date
-
-    from tidings.errors import UsageError
-
-    if text is None:
-        return None
-    try:
-        if len(text) != len("2027-03-20"):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f'"{text}" is no day', what_to_do=f"write it as {option} 2027-03-20") from error

@@ -10,6 +10,7 @@ import click
 
 from tidings.cli.options import environment_option, examples, json_option
 from tidings.cli.report_papers import paper_options, write_papers
+from tidings.cli.report_tables import table as empty_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,21 +168,6 @@ def show(report: Report, console: Console) -> None:
     _refusals(report, console)
 
 
-def _table(title: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-
-
 def _effects(effects: tuple[Effect, ...], *, doubtful: bool) -> Table:
     from rich.text import Text
 
@@ -194,7 +180,9 @@ def _effects(effects: tuple[Effect, ...], *, doubtful: bool) -> Table:
         with_limits,
     )
 
-    table = _table("effects, per customer" + (" (doubtful: the arms are not as drawn)" if doubtful else ""))
+    table = empty_table(
+        "effects, per customer" + (" (doubtful: the arms are not as drawn)" if doubtful else "")
+    )
     # The metric stands on a line of its own: beside the arms it would not fit into 80 columns.
     table.add_column("metric, arm", overflow="fold")
     table.add_column("level", justify="right", no_wrap=True)
@@ -255,7 +243,7 @@ def _funnel(report: Report) -> Table:
         "converted": "customers converted",
     }
     always = {"enrolled", "messages", "accepted", "opened", "clicked", "machine", "unsubscribed", "converted"}
-    table = _table("from enrolled to converted")
+    table = empty_table("from enrolled to converted")
     table.add_column("")
     for row in report.funnel:
         table.add_column(row.arm, justify="right", overflow="fold")
@@ -277,7 +265,7 @@ def _refusals(report: Report, console: Console) -> None:
 
     if not report.refusals:
         return
-    table = _table("got nothing")
+    table = empty_table("got nothing")
     table.add_column("customers", justify="right")
     table.add_column("because they")
     table.add_column("code")

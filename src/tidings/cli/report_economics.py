@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tidings.cli.report_tables import table as empty_table
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -45,25 +47,10 @@ def show_economics(report: Report, console: Console) -> None:
         console.print()
 
 
-def _table(title: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-
-
 def _money(told: Economics) -> Table:
     from tidings.measurement.promotions.words import amount, between
 
-    table = _table(f"beyond the holdout, in {told.currency}")
+    table = empty_table(f"beyond the holdout, in {told.currency}")
     table.add_column("")
     for one in told.earned:
         table.add_column(one.arm, justify="right", overflow="fold")
@@ -100,7 +87,7 @@ def _money(told: Economics) -> Table:
 def _planned(lines: tuple[PlanLine, ...]) -> Table:
     from tidings.measurement.promotions.words import amount
 
-    table = _table("plan against actual")
+    table = empty_table("plan against actual")
     for name in ("", "plan", "actual", "difference"):
         table.add_column(name, justify="right" if name else "left")
 

@@ -8,23 +8,14 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from tidings.cli.options import environment_option, examples, json_option
+from tidings.cli.options import ListsByDefault, environment_option, examples, json_option
 
 if TYPE_CHECKING:
     from tidings.flows.journeys.tasks import Task
 
 
-class _Group(click.Group):
-    """Takes `tasks`, `tasks --person sales` and `tasks accept 12` alike."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
 @click.group(
-    cls=_Group,
+    cls=ListsByDefault,
     epilog=examples(
         "tidings tasks",
         "tidings tasks --person sales --json",

@@ -15,14 +15,19 @@ from tidings.flows.round import do_round
 from tidings.flows.round_parts import default_parts
 from tidings.flows.tending import PASSING, Tending
 from tidings.flows.work_runs import Work, owner_name
+from tidings.measurement import touches
 from tidings.measurement.report import make_report
 from tidings.responses.incoming import Incoming, house_of
+from tidings.responses.networks import networks_of
+from tidings.responses.reclassifying import reclassify
 from tidings.segments.membership import latest_runs, refresh
 from tidings.store.tables import sending
 
 Rows = list[dict[str, Any]]
 # Runs of the last so many days are reported on.
 _DAYS = 30
+# Receipts and orders that say who clicked come after the click, but seldom later than this.
+_JUDGED_DAYS = 3
 
 
 def segments_refreshed(here: Opened) -> Rows:
@@ -146,6 +151,30 @@ def receipts_collected(here: Opened) -> Rows:
         rows = connection.execute(query).all()
     counted: Rows = [{"channel": row.channel, "state": row.state, "messages": row.count} for row in rows]
     return counted + [{"channel": words, "state": "trouble", "messages": 0} for words in said]
+
+
+def hits_judged(here: Opened) -> Rows:
+    """Judge the opens and clicks of the last three days again, and bring the touches up to date with what is known of them.
+
+    A receipt of delivery that was stored after its hit, and orders that came by file, count from then on.
+    """
+    definitions, now = here.settings.definitions, here.clock.now()
+    found = reclassify(
+        here.store,
+        since=to_micros(now - timedelta(days=_JUDGED_DAYS)),
+        networks=networks_of(definitions.root),
+    )
+    touched = touches.refresh(here.store, definitions, now=now)
+    counts = {
+        "responses looked at": found.responses,
+        "judged otherwise than before": found.changed,
+        "judged for the first time": found.added,
+        "customers who clicked, before": found.customers["clicked"].before,
+        "customers who clicked, now": found.customers["clicked"].after,
+        "touches added": touched.added,
+        "touches taken away": touched.removed,
+    }
+    return [{"what": what, "count": count} for what, count in counts.items()]
 
 
 def runs_reported(here: Opened) -> Rows:

@@ -112,7 +112,7 @@ def write(settings: Settings, text: str, *, force: bool = False) -> Path:
 WHAT = {
     "tick": "Moves flows on, starts campaigns that are due and sends; several workers share the sending.",
     "reconcile": "Takes over what a killed worker left half done; nobody gets a letter twice.",
-    "nightly": "Segments, campaigns due, delivery, receipts, a report: flows/nightly.py, which is yours to change.",
+    "nightly": "Segments, campaigns due, delivery, receipts, late judgements, a report: flows/nightly.py, which is yours to change.",
 }
 
 

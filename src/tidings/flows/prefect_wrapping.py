@@ -29,6 +29,7 @@ from tidings.errors import StoreError
 from tidings.flows.clock_lock import PREFECT
 from tidings.flows.nights import (
     Rows,
+    hits_judged,
     occurrences_planned,
     receipts_collected,
     runs_reported,
@@ -180,6 +181,13 @@ def collect_receipts(environment: str | None = None, root: str | None = None) ->
     """Ask every channel what became of its messages; how they stand, by channel."""
     with opened(environment, root) as here:
         return receipts_collected(here)
+
+
+@task(name="judge hits", retry_condition_fn=_passes, retries=2, retry_delay_seconds=60)
+def judge_hits(environment: str | None = None, root: str | None = None) -> Rows:
+    """Judge again who opened and clicked in the last three days, now that receipts and orders are in."""
+    with opened(environment, root) as here:
+        return hits_judged(here)
 
 
 @task(name="report", retry_condition_fn=_passes, retries=2, retry_delay_seconds=60)

@@ -33,6 +33,7 @@ from tidings.measurement.metrics import (
     arm_place,
     moment_columns,
 )
+from tidings.measurement.returned import margin_taken
 from tidings.measurement.windows import Windows, windows
 from tidings.segments.comparing import Clause, Value, holds
 from tidings.segments.properties import property_value
@@ -75,7 +76,7 @@ def goal_metrics(
                 run=run,
                 arms=arms,
                 window=window,
-                alike=len(anchors) == 1,
+                anchors=anchors,
                 as_of=as_of,
             )
         metrics += [_distinct(metric, goal, metrics) for metric in found.metrics]
@@ -103,7 +104,7 @@ def _event_metrics(
     run: ReportedRun,
     arms: tuple[Arm, ...],
     window: Windows,
-    alike: bool,
+    anchors: list[int],
     as_of: datetime,
 ) -> Measured:
     event = definitions.events.get(goal.did) or Event(goal.did)
@@ -122,7 +123,20 @@ def _event_metrics(
         if all(returned.property(name) for name, _ in goal.with_):
             gone = _matches(ids[event.returns], goal, returned, scope)
             # A shop writes a return as a positive or as a negative amount; taken off it is in both cases.
-            taken = sa.func.abs(_worth(goal, returned, named=False))
+            taken: sa.ColumnElement[Any] = sa.func.abs(_worth(goal, returned, named=False))
+            if goal.worth == event.margin and event.margin != event.revenue:
+                zone = ZoneInfo(definitions.workspace.zone)
+                taken = margin_taken(
+                    connection,
+                    goal,
+                    event,
+                    returned,
+                    did=did,
+                    run=run,
+                    anchors=anchors,
+                    zone=zone,
+                    as_of=as_of,
+                )
             net = sa.case((did, amount), (gone, -taken), else_=0)
             priced = sa.or_(did, gone)
         else:
@@ -139,7 +153,7 @@ def _event_metrics(
             ids=list(ids.values()),
             names=[arm.name for arm in arms],
             window=window,
-            alike=alike,
+            alike=len(anchors) == 1,
             as_of=to_micros(as_of),
         )
     ).all()

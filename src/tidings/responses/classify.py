@@ -14,6 +14,7 @@ Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an op
 | too_fast | less than 2 s after the message was delivered (accepted, where nobody told of delivery) | machine_scanner | machine_scanner |
 | swept_links | at least 60 % of the links of a message (of 3 or more) were followed within 5 s | | machine_scanner |
 | first_then_last | the first link of 3 or more, and the last within 10 s after it | | machine_scanner |
+| hasty | two different links of one message within 2 s, less than a minute after the message was delivered | | machine_scanner |
 | many_networks | 3 or more networks for one message within 30 s, proxies, relays and Microsoft not counted | machine_scanner | machine_scanner |
 | network_burst | one network followed links of 10 or more recipients within 60 s | machine_scanner | machine_scanner |
 | security | the network of a maker of mail filters | weak | machine_scanner |
@@ -27,8 +28,8 @@ Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an op
 | ordered | its customer ordered within 30 minutes after it, and followed no other link in between | | human |
 
 The first strong one in this order gives the class and the reason; without one, two weak ones make a machine_scanner
-and a proxy's makes unknown; everything else is human. `ordered` goes before what a person can do as well: many_networks,
-network_burst, the networks, and weak ones. The open of a message has network_burst when its click from the same network has.
+and a proxy's makes unknown; everything else is human. `ordered` goes before what a person can do as well: hasty,
+many_networks, network_burst, the networks, and weak ones. The open of a message has network_burst when its click from the same network has.
 
 Unsubscribing is always human: only a POST or an answer can do it. An answer is human unless it says of itself that a
 machine wrote it (`provider`). A click implies no open of its own; whoever counts openers counts people who opened or
@@ -50,6 +51,8 @@ RULES_VERSION = 3
 TOO_FAST = 2_000_000
 FAST = 10_000_000
 PICTURE_SPAN = 60_000_000
+# Who follows two links at once in the first minute has not read the message; later it may be somebody who opens tabs.
+SOON = 60_000_000
 # Nobody sees a message and follows a link of it within a second.
 LEAST_LOOK = 1_000_000
 # Filters look into a message before they say that it is delivered; a delivery told of much later than somebody followed
@@ -75,6 +78,7 @@ _WEIGHTS: Mapping[str, tuple[str | None, str | None]] = {
     "too_fast": (_SCANNER, _SCANNER),
     "swept_links": (None, _SCANNER),
     "first_then_last": (None, _SCANNER),
+    "hasty": (None, _SCANNER),
     "many_networks": (_SCANNER, _SCANNER),
     "network_burst": (_SCANNER, _SCANNER),
     "security": (_WEAK, _SCANNER),
@@ -91,6 +95,7 @@ SIGNALS = tuple(_WEIGHTS)
 # Signs of a machine that a person may have too: somebody in an office of many, or behind the network of a filter.
 _POSSIBLE = frozenset(
     (
+        "hasty",
         "many_networks",
         "network_burst",
         "security",

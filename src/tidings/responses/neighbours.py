@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tidings.responses.classify import LEAST_LOOK, PICTURE_SPAN, Hit, read_signals, seen, signals_alone
+from tidings.responses.classify import LEAST_LOOK, PICTURE_SPAN, SOON, Hit, read_signals, seen, signals_alone
 from tidings.responses.crowds import (
     BURST_RECIPIENTS,
     BURST_SPAN,
@@ -121,10 +121,12 @@ def look_around(
             _as_seen(hit) for hit in near if hit.kind == "click" and _BURST in told.get(hit.id, frozenset())
         ]
     found: dict[int, set[str]] = {}
+    hurry = hurried(clicks)
     for name, ids in (
         ("swept_links", link_sweeps(clicks)),
         ("first_then_last", first_then_last(clicks)),
-        ("hurried", hurried(clicks)),
+        ("hurried", hurry),
+        ("hasty", {hit.id for hit in near if hit.id in hurry and _soon(hit)}),
         ("many_networks", many_networks(looked)),
         ("trap", trapped(looked)),
         (_BURST, {one.id for one in bursts} | _opens_with(connection, bursts, near)),
@@ -229,6 +231,12 @@ def _pictured(near: Sequence[Hit]) -> Iterable[tuple[Hit, bool]]:
         if hit.kind == "click" and hit.url in hit.wording.places:
             looks = opened.get(hit.message_id, ())
             yield hit, any(LEAST_LOOK <= hit.at - at <= PICTURE_SPAN for at in looks)
+
+
+def _soon(hit: Hit) -> bool:
+    """Tell whether the message was asked for within a minute after its delivery."""
+    since = hit.since
+    return since is not None and since < SOON
 
 
 def _crowds(connection: sa.Connection, networks: Mapping[str, Sequence[Hit]]) -> dict[str, tuple[int, int]]:

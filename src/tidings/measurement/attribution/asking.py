@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from tidings.clock import from_micros, local_day, local_midnight, to_micros
+from tidings.definitions.asked_days import day_of
 from tidings.definitions.kinds.measuring import MODELS
 from tidings.definitions.workspace import Definitions
 from tidings.errors import UsageError
@@ -189,22 +190,10 @@ def period_of(first: str | None, last: str | None, definitions: Definitions, tod
     Raises UsageError for what is no day, or days in the wrong order.
     """
     zone = ZoneInfo(definitions.workspace.zone)
-    end = day_of(last, "--to") or today
-    begin = day_of(first, "--from") or end - timedelta(days=_DAYS - 1)
+    end = day_of(last or None, "--to") or today
+    begin = day_of(first or None, "--from") or end - timedelta(days=_DAYS - 1)
     if begin > end:
         raise UsageError(f"{begin} comes after {end}", what_to_do="give the earlier day as --from")
     return Period(
         to_micros(local_midnight(begin, zone)), to_micros(local_midnight(end + timedelta(days=1), zone))
     )
-
-
-def day_of(text: str | None, option: str) -> date | None:
-    """Return the day that an option says, None where it says none. Raises UsageError for what is no day."""
-    if not text:
-        return None
-    try:
-        if len(text) != len("2027-03-20"):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f'"{text}" is no day', what_to_do=f"write it as {option} 2027-03-20") from error

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from tidings.segments.properties import property_value
 from tidings.statistics.credit import Integers
+from tidings.store.integers import read_integers
 from tidings.store.tables import answers, people
 
 _touches, _conversions = answers.touches, answers.conversions
-_BATCH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +179,3 @@ def _place(value: sa.ColumnElement[str], known: Sequence[str]) -> sa.ColumnEleme
     if len(known) == 1:
         return sa.literal(0)
     return sa.case({one: place for place, one in enumerate(known)}, value=value, else_=0)
-
-
-def read_integers(connection: sa.Connection, statement: sa.Select[Any], width: int) -> Integers:
-    """Return the rows of a statement that selects integers, read by the driver without an object for each row."""
-    # Not streamed: SQLAlchemy would keep the first rows in a buffer of its own, which the driver's cursor does not see.
-    result = connection.execute(statement)
-    parts = []
-    cursor: Any = result.cursor
-    while rows := cursor.fetchmany(_BATCH):
-        parts.append(np.array(rows, dtype=np.int64))
-    result.close()
-    return np.concatenate(parts) if parts else np.zeros((0, width), dtype=np.int64)

@@ -14,13 +14,14 @@ import numpy as np
 import sqlalchemy as sa
 
 from tidings.measurement.accounts import UNIT
-from tidings.measurement.attribution.facts import Facts, read_integers
+from tidings.measurement.attribution.facts import Facts
 from tidings.measurement.beside.drawn import Drawn, DrawnRun
 from tidings.measurement.metrics import HOLDOUT
 from tidings.statistics.credit import Floats, Integers
 from tidings.statistics.means import Difference, welch
 from tidings.statistics.summed import Contrast, summed_effect, times
 from tidings.statistics.sums import Sums
+from tidings.store.integers import read_integers
 from tidings.store.tables import answers, people, sending
 
 _enrolments, _conversions, _customers = sending.enrolments, answers.conversions, people.customers

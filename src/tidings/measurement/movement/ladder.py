@@ -35,9 +35,9 @@ from tidings.segments.comparing import Clause, either, every
 from tidings.segments.compile import Compiled
 from tidings.segments.having import customers
 from tidings.segments.scope import Scope
+from tidings.store.integers import read_integers
 from tidings.store.tables import people
 
-_BATCH = 50_000
 _YEAR = WithinLast(Duration(365, Unit.DAY))
 # Before they were known, and on no step.
 NOT_YET, NOWHERE = -1, 0
@@ -102,7 +102,7 @@ def find_standing(connection: sa.Connection, definitions: Definitions, span: Spa
         .select_from(start.rows)
         .where(customers.c.tombstoned_at.is_(None))
     )
-    rows = _integers(connection, statement)
+    rows = read_integers(connection, statement, 4)
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     return Standing(
         ladder,
@@ -194,13 +194,3 @@ def _leaves(conditions: Sequence[Condition]) -> list[Condition]:
         else:
             found.append(one)
     return found
-
-
-def _integers(connection: sa.Connection, statement: sa.Select[Any]) -> Integers:
-    result = connection.execute(statement)
-    parts = []
-    cursor: Any = result.cursor
-    while rows := cursor.fetchmany(_BATCH):
-        parts.append(np.array(rows, dtype=np.int64))
-    result.close()
-    return np.concatenate(parts) if parts else np.zeros((0, 4), dtype=np.int64)

@@ -8,11 +8,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tidings.clock import from_micros, iso, local_day, to_micros
+from tidings.definitions.asked_days import day_of
 from tidings.errors import UsageError
 from tidings.segments.days import first_micros
 
 _DAYS = 90
-_EXAMPLE = "2027-03-20"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ def span_of(first: str | None, last: str | None, *, zone: ZoneInfo, now: datetim
     if first is None and last is None:
         quarter = _quarter(_quarter(today).first - timedelta(days=1))
         return Span(quarter.first, quarter.last, zone, now, quarter.name)
-    end = _day(last, "--to") if last is not None else today
-    begin = _day(first, "--from") if first is not None else end - timedelta(days=_DAYS - 1)
+    end = day_of(last, "--to") or today
+    begin = day_of(first, "--from") or end - timedelta(days=_DAYS - 1)
     if begin > today:
         raise UsageError(
             f"{begin} is not here yet: today is {today}", what_to_do="give an earlier day as --from"
@@ -117,12 +117,3 @@ def span_of(first: str | None, last: str | None, *, zone: ZoneInfo, now: datetim
     quarter = _quarter(begin)
     whole = (quarter.first, quarter.last) == (begin, end)
     return Span(begin, end, zone, now, quarter.name if whole else "")
-
-
-def _day(text: str, option: str) -> date:
-    try:
-        if len(text) != len(_EXAMPLE):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f'"{text}" is no day', what_to_do=f"write it as {option} {_EXAMPLE}") from error

@@ -354,10 +354,6 @@ class _Told:
                 f"{orders.returned_without_margin:,} returns say no margin: each takes off the part of its amount that margin "
                 "has of all revenue."
             )
-            if self.goal.worth == event.margin:
-                found.append(
-                    f"The effect on {event.margin} further up takes each of them off with its whole amount."
-                )
         if currency and event.discount:
             taken = (
                 "is taken off revenue and margin here"

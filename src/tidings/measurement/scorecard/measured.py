@@ -24,10 +24,10 @@ from tidings.measurement.scorecard.forecast import Floats, Past
 from tidings.segments.compile import compile_segment
 from tidings.segments.days import first_micros
 from tidings.segments.scope import Scope
+from tidings.store.integers import read_integers
 from tidings.store.tables import people
 
 _customers, _events = people.customers, people.events
-_BATCH = 50_000
 _SILENT = 7
 _MONEY = ("revenue", "margin")
 _DISTINCT = ("active_customers", "new_customers", "retained_share")
@@ -173,7 +173,7 @@ class Measuring:
             began = from_micros(min(first_micros(goal.starts, self.zone), self.closes) - 1)
             scope = Scope.of(self.definitions, began, looking=True)
             statement = compile_segment(self.definitions.segments[goal.measure.segment], scope)
-            self._members[key] = _column(self.connection, statement, 1)[:, 0]
+            self._members[key] = read_integers(self.connection, statement, 1)[:, 0]
         return self._members[key]
 
     def _distinct(
@@ -213,7 +213,7 @@ class Measuring:
             )
             early = sa.case((first < _customers.c.created_at, first), else_=_customers.c.created_at)
             statement = sa.select(_customers.c.id, early).where(_customers.c.tombstoned_at.is_(None))
-            read = _column(self.connection, statement, 2)
+            read = read_integers(self.connection, statement, 2)
             self._arrivals = read[:, 0], read[:, 1]
         customers, at = self._arrivals
         at = at[self._chosen(goal, customers)]
@@ -235,13 +235,3 @@ def _year_before(day: date) -> date:
     if (day.month, day.day) == (2, 29):
         return date(day.year - 1, 2, 28)
     return day.replace(year=day.year - 1)
-
-
-def _column(connection: sa.Connection, statement: sa.Select[Any], width: int) -> Integers:
-    result = connection.execute(statement)
-    parts = []
-    cursor: Any = result.cursor
-    while rows := cursor.fetchmany(_BATCH):
-        parts.append(np.array(rows, dtype=np.int64))
-    result.close()
-    return np.concatenate(parts) if parts else np.zeros((0, width), dtype=np.int64)
