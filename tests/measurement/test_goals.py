@@ -27,6 +27,7 @@ from tidings.definitions.values import Duration, Is, OneOf, Unit
 from tidings.measurement.arms import find_arms, find_run
 from tidings.measurement.goals import goal_metrics
 from tidings.measurement.metrics import Measured, arm_name
+from tidings.measurement.promotions.reading import read_goal
 from tidings.measurement.windows import moved
 from tidings.store.database import Store
 
@@ -42,15 +43,36 @@ def measure(
         assert run is not None
         assert run.id == run_id
         arms, anchors = find_arms(connection, run, campaign)
-        return goal_metrics(
-            connection,
-            definitions_with(campaign),
-            campaign,
-            run=run,
-            arms=arms,
-            anchors=anchors,
-            as_of=as_of,
+        definitions = definitions_with(campaign)
+        read = read_goal(connection, definitions, campaign, run=run, arms=arms, anchors=anchors, as_of=as_of)
+        summed, shared = (
+            goal_metrics(
+                connection,
+                definitions,
+                campaign,
+                run=run,
+                arms=arms,
+                anchors=anchors,
+                as_of=as_of,
+                read=one,
+            )
+            for one in (None, read)
         )
+    assert_same(summed, shared)
+    return summed
+
+
+def assert_same(summed: Measured, shared: Measured) -> None:
+    """What orders read once give is what the database sums."""
+    assert shared.notes == summed.notes
+    assert [replace(one, arms={}) for one in shared.metrics] == [
+        replace(one, arms={}) for one in summed.metrics
+    ]
+    for one, other in zip(shared.metrics, summed.metrics, strict=True):
+        for arm, moments in other.arms.items():
+            assert one.arms[arm].n == moments.n
+            np.testing.assert_allclose(one.arms[arm].totals, moments.totals, rtol=1e-12)
+            np.testing.assert_allclose(one.arms[arm].products, moments.products, rtol=1e-12)
 
 
 def naive(

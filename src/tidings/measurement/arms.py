@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tidings.campaigns.assignment import BUCKETS, shares_to_edges
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.measurement.accounts import Sizes, sizes_of
-from tidings.measurement.metrics import COUNTED, HOLDOUT, TREATED, Arm, arm_name, arm_place
+from tidings.measurement.metrics import COUNTED, HOLDOUT, TREATED, Arm, arm_name
 from tidings.store.tables import sending
 
 _runs = sending.runs
@@ -116,17 +116,22 @@ def _counted(
     mine = (_enrolments.c.run_id == run.id, COUNTED)
     unknown = not names
     if names:
-        inner = (
-            sa.select(arm_place(names).label("place"), _enrolments.c.anchor_at).where(*mine).subquery("inner")
-        )
-        found = connection.execute(
+        # Counted one by one and not in groups, for which a database would sort every enrolment.
+        of = sa.func.coalesce(_enrolments.c.variant, _enrolments.c.arm)
+        wanted = {
+            name: _enrolments.c.arm == HOLDOUT
+            if name == HOLDOUT
+            else sa.and_(_enrolments.c.arm != HOLDOUT, of == name)
+            for name in names
+        }
+        total, first, last, *found = connection.execute(
             sa.select(
-                inner.c.place, sa.func.count(), sa.func.min(inner.c.anchor_at), sa.func.max(inner.c.anchor_at)
-            ).group_by(inner.c.place)
-        ).all()
-        unknown = any(place < 0 for place, *_ in found)
-        counts = {names[place]: int(customers) for place, customers, *_ in found if place >= 0}
-        anchors = {anchor for _, _, *ends in found for anchor in ends}
+                sa.func.count(), *span, *(sa.func.count().filter(one) for one in wanted.values())
+            ).where(*mine)
+        ).one()
+        counts = {name: int(customers) for name, customers in zip(wanted, found, strict=True) if customers}
+        anchors = {first, last} if total else set()
+        unknown = sum(counts.values()) < total
     if unknown:
         # Arms that the definition does not know, such as those of a test run elsewhere, are asked for by their words.
         rows = connection.execute(

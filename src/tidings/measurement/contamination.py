@@ -182,10 +182,20 @@ def _ways(
 
     offer = _redemptions.c.offer
     mine = sa.or_(offer == run.campaign, offer.startswith(f"{run.campaign}.", autoescape=True))
-    sent = _messages.join(_runs, _runs.c.id == _messages.c.run_id)
-    found = sa.union_all(
+
+    def any_of(*those: sa.ColumnElement[bool]) -> bool:
+        return connection.execute(sa.select(sa.literal(1)).where(*those).limit(1)).first() is not None
+
+    # Most campaigns have one run, and many shops neither codes nor ads: then nobody held out is looked for among them.
+    runs = list(
+        connection.execute(
+            sa.select(_runs.c.id).where(_runs.c.campaign == run.campaign, _runs.c.id != run.id)
+        ).scalars()
+    )
+    asked = {
         # A code of somebody else's counts above all: that is how a forwarded message comes back.
-        reached(
+        CODE: any_of(_redemptions.c.id.is_not(None))
+        and reached(
             CODE,
             _redemptions,
             _redemptions.c.customer_id,
@@ -193,7 +203,8 @@ def _ways(
             mine,
             _redemptions.c.judged != "unknown",
         ),
-        reached(
+        AD: any_of(_touches.c.at >= anchors[0], _touches.c.at < last)
+        and reached(
             AD,
             _touches,
             _touches.c.customer_id,
@@ -202,16 +213,20 @@ def _ways(
             _touches.c.message_id.is_(None),
             _touches.c.kind != "redeemed",
         ),
-        reached(
+        RUN: bool(runs)
+        and reached(
             RUN,
-            sent,
+            _messages,
             _messages.c.customer_id,
             _handed_over_at(),
-            _runs.c.campaign == run.campaign,
-            _runs.c.id != run.id,
+            _messages.c.run_id.in_(runs),
             _messages.c.state.in_(_HANDED_OVER),
         ),
-    ).subquery("found")
+    }
+    statements = [one for one in asked.values() if not isinstance(one, bool)]
+    if not statements:
+        return {}
+    found = sa.union_all(*statements).subquery("found")
     each = (
         sa.select(*(sa.func.max(sa.case((found.c.what == what, 1), else_=0)).label(what) for what in _WAYS))
         .group_by(found.c.customer_id)

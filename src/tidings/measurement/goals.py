@@ -33,6 +33,7 @@ from tidings.measurement.metrics import (
     arm_place,
     moment_columns,
 )
+from tidings.measurement.promotions.reading import GoalOrders
 from tidings.measurement.returned import margin_taken
 from tidings.measurement.windows import Windows, windows
 from tidings.segments.comparing import Clause, Value, holds
@@ -57,8 +58,12 @@ def goal_metrics(
     arms: tuple[Arm, ...],
     anchors: list[int],
     as_of: datetime,
+    read: GoalOrders | None = None,
 ) -> Measured:
-    """Return the metrics of the goal and of the further goals; what cannot be measured becomes a sentence."""
+    """Return the metrics of the goal and of the further goals; what cannot be measured becomes a sentence.
+
+    Orders that were `read` already are not summed by the database once more.
+    """
     goals = ((campaign.goal,) if campaign.goal else ()) + campaign.also
     metrics: list[Metric] = []
     notes: list[str] = []
@@ -78,6 +83,7 @@ def goal_metrics(
                 window=window,
                 anchors=anchors,
                 as_of=as_of,
+                read=read,
             )
         metrics += [_distinct(metric, goal, metrics) for metric in found.metrics]
         notes += found.notes
@@ -106,6 +112,7 @@ def _event_metrics(
     window: Windows,
     anchors: list[int],
     as_of: datetime,
+    read: GoalOrders | None,
 ) -> Measured:
     event = definitions.events.get(goal.did) or Event(goal.did)
     title = event.title or goal.did
@@ -143,8 +150,9 @@ def _event_metrics(
             notes.append(
                 f"Returns are not taken off: {event.returns} lacks a property that the goal asks for."
             )
-    rows = connection.execute(
-        _statement(
+    rows: Sequence[Mapping[Any, Any]] | None = read.sums(definitions, goal) if read is not None else None
+    if rows is None:
+        statement = _statement(
             did,
             net,
             priced,
@@ -156,7 +164,7 @@ def _event_metrics(
             alike=len(anchors) == 1,
             as_of=to_micros(as_of),
         )
-    ).all()
+        rows = connection.execute(statement).mappings().all()
     unit: Unit = "share" if goal.counts == "first" else "count"
     sizes = sizes_of(connection, run.id) if run.accounts else None
     metrics = [
@@ -165,9 +173,9 @@ def _event_metrics(
         )
     ]
     if net is not None and goal.worth is not None:
-        found = {one for row in rows for one in (row.lowest, row.highest) if one}
-        unpriced = sum(row.unpriced for row in rows)
-        unnamed = sum(row.unnamed for row in rows)
+        found = {one for row in rows for one in (row["lowest"], row["highest"]) if one}
+        unpriced = sum(row["unpriced"] for row in rows)
+        unnamed = sum(row["unnamed"] for row in rows)
         if len(found) > 1:
             what = goal.did if priced is did else f"{goal.did} and {event.returns}"
             notes.append(
@@ -338,7 +346,7 @@ def _named() -> list[sa.Label[str]]:
 
 
 def _metric(
-    rows: Sequence[Any],
+    rows: Sequence[Mapping[Any, Any]],
     arms: tuple[Arm, ...],
     sizes: Mapping[str, Sizes] | None,
     *,
@@ -352,9 +360,9 @@ def _metric(
     """Return the metric from the sums of those who had an event, over everybody in the arm."""
     factor = 10.0 ** -exponent(currency) if currency else 1.0
     if sizes is None:
-        found = {arms[row.place].name: row._mapping for row in rows}
+        found = {arms[row["place"]].name: row for row in rows}
     else:
-        found = {arm_name(row.arm, row.variant): row._mapping for row in rows}
+        found = {arm_name(row["arm"], row["variant"]): row for row in rows}
     some = {arm.name: int(found[arm.name][f"{prefix}_some"]) if arm.name in found else 0 for arm in arms}
 
     def sums(arm: Arm, cells: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:

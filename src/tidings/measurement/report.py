@@ -27,6 +27,7 @@ from tidings.measurement.metrics import COUNTED, HOLDOUT, TREATED, Arm, Measured
 from tidings.measurement.outcomes import outcome_metrics
 from tidings.measurement.presenting import effect_json
 from tidings.measurement.promotions.economics import economics
+from tidings.measurement.promotions.reading import read_goal
 from tidings.measurement.promotions.result import Economics
 from tidings.measurement.words import sentence
 from tidings.statistics.sample_ratio import SampleRatio, sample_ratio
@@ -138,6 +139,11 @@ def make_report(
         experiment = run.kind == "experiment"
         begins = _begins(run, anchors)
         begun = to_micros(as_of) >= begins
+        read = (
+            read_goal(connection, definitions, campaign, run=run, arms=arms, anchors=anchors, as_of=as_of)
+            if begun
+            else None
+        )
         if not begun:
             measured = Measured(())
         elif experiment:
@@ -155,7 +161,14 @@ def make_report(
             measured = Measured((), ("Nobody is enrolled yet.",))
         else:
             measured = goal_metrics(
-                connection, definitions, campaign, run=run, arms=arms, anchors=anchors, as_of=as_of
+                connection,
+                definitions,
+                campaign,
+                run=run,
+                arms=arms,
+                anchors=anchors,
+                as_of=as_of,
+                read=read,
             )
         when = to_micros(as_of)
         blurred = (
@@ -190,6 +203,7 @@ def make_report(
                 as_of=as_of,
                 funnel=rows,
                 refusals=refused,
+                read=read,
             )
             if begun
             else None

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from tidings.campaigns.expectations import expectations
 from tidings.clock import from_micros, to_micros
 from tidings.definitions.kinds.campaign import Campaign, Goal
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Event
+from tidings.definitions.kinds.rules import Event
 from tidings.definitions.money import exponent
 from tidings.definitions.workspace import Definitions
 from tidings.delivery.offers import EXHAUSTED
@@ -25,10 +25,11 @@ from tidings.measurement.metrics import Arm
 from tidings.measurement.promotions.anyway import anyway
 from tidings.measurement.promotions.break_even import break_even
 from tidings.measurement.promotions.earned import Earned, earned
-from tidings.measurement.promotions.orders import Flags, Floats, Orders, read_orders
+from tidings.measurement.promotions.orders import Flags, Floats, Orders
 from tidings.measurement.promotions.payback import payback
 from tidings.measurement.promotions.planned import plan_lines
 from tidings.measurement.promotions.pulled import Pulled
+from tidings.measurement.promotions.reading import GoalOrders
 from tidings.measurement.promotions.redeemed import Redeemed, offers_of, redeemed
 from tidings.measurement.promotions.result import MARGIN, REVENUE, Economics
 from tidings.measurement.promotions.spans import HORIZONS, Spans
@@ -41,7 +42,6 @@ from tidings.measurement.promotions.sums import (
     whose_time_has_passed,
 )
 from tidings.measurement.promotions.when import When
-from tidings.segments.scope import Scope
 
 
 def economics(
@@ -55,18 +55,17 @@ def economics(
     as_of: datetime,
     funnel: Sequence[FunnelRow] = (),
     refusals: Sequence[Refusal] = (),
+    read: GoalOrders | None,
 ) -> Economics | None:
     """Return what a run earned by `as_of`, or None for a test run elsewhere or one of a campaign without a file.
 
     It is about the first goal whose event declares revenue: who counts, the window and the properties asked for are those
-    of the goal; amounts are what config/events.yaml names as revenue and margin.
+    of the goal; amounts are what config/events.yaml names as revenue and margin. `read` are the orders of that goal, None
+    where no goal is something that customers do.
     """
     if campaign is None or run.kind == "experiment" or not anchors:
         return None
-    goals = ((campaign.goal,) if campaign.goal else ()) + campaign.also
-    bought = [one for one in goals if one.did not in BUILT_IN_RESPONSES]
-    goal = next((one for one in bought if _event(definitions, one).revenue), None) or next(iter(bought), None)
-    if goal is None:
+    if read is None:
         cost = spent(connection, definitions, campaign, run=run, currency=None, funnel=funnel)
         lines = plan_lines(expectations(connection, run.id), _counted(arms, cost), cost.currency)
         note = "No goal of it is something that customers do, so nothing is known of what it earned."
@@ -75,7 +74,7 @@ def economics(
         connection,
         definitions,
         campaign,
-        goal,
+        read,
         run,
         arms,
         tuple(anchors),
@@ -107,7 +106,7 @@ class _Told:
     connection: sa.Connection
     definitions: Definitions
     campaign: Campaign
-    goal: Goal
+    read: GoalOrders
     run: ReportedRun
     arms: tuple[Arm, ...]
     anchors: tuple[int, ...]
@@ -117,18 +116,8 @@ class _Told:
 
     def all(self) -> Economics:
         now, zone = to_micros(self.as_of), ZoneInfo(self.definitions.workspace.zone)
-        spans = Spans.of(self.anchors, self.goal.within, zone)
-        event = _event(self.definitions, self.goal)
-        orders = read_orders(
-            self.connection,
-            self.definitions,
-            self.goal,
-            run=self.run,
-            arms=self.arms,
-            opens=spans.first_open,
-            closes=min(spans.last_end(-1), now),
-            scope=Scope.of(self.definitions, self.as_of),
-        )
+        spans, orders = self.read.spans, self.read.orders
+        event = _event(self.definitions, self.read.goal)
         sizes = sizes_of(self.connection, self.run.id) if self.run.accounts else None
         crowd = Crowd(self.arms, sizes)
         currency = orders.currency if event.revenue else None
@@ -182,7 +171,7 @@ class _Told:
             currency or cost.currency,
         )
         return Economics(
-            goal=self.goal,
+            goal=self.read.goal,
             worth=worth,
             currency=currency,
             earned=brought,
@@ -281,7 +270,7 @@ class _Told:
                 ],
             )
             if currency:
-                name = MARGIN if _event(self.definitions, self.goal).margin else REVENUE
+                name = MARGIN if _event(self.definitions, self.read.goal).margin else REVENUE
                 pulled = replace(
                     pulled,
                     money=self._effects(orders, some, name, gains, later, before, currency=currency)[0],

@@ -37,6 +37,18 @@ _RETURNED, _NO_AMOUNT, _NO_MARGIN, _NO_CURRENCY, _OTHER_CURRENCY, _OTHER_MARGIN 
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What the events say themselves: amounts before a discount is taken off them, those of returns negative.
+
+    `unpriced` events have no amount and count as 0. `alike` tells that all of them name the workspace's currency.
+    """
+
+    amount: Floats
+    unpriced: Flags
+    alike: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Orders:
     """One entry for each event, sorted by customer and time. Money in minor units of `currency`, returns negative.
 
@@ -59,6 +71,7 @@ class Orders:
     currencies: tuple[str, ...]
     without_margin: int = 0
     returned_without_margin: int = 0
+    written: Written | None = None
 
     @property
     def currency(self) -> str | None:
@@ -112,7 +125,7 @@ def read_orders(
         assert event.margin is not None
         declared = event.property(event.margin)
         currencies = (*currencies, (declared.currency if declared else None) or "?")
-    return _orders(rows, currencies, event, back, accounts=run.accounts)
+    return _orders(rows, currencies, event, back, accounts=run.accounts, main=main)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +254,13 @@ class _Ways:
 
 
 def _orders(
-    rows: Integers, currencies: tuple[str, ...], event: Event, back: Event | None, *, accounts: bool
+    rows: Integers,
+    currencies: tuple[str, ...],
+    event: Event,
+    back: Event | None,
+    *,
+    accounts: bool,
+    main: str,
 ) -> Orders:
     # By customer, and by time within: what was bought up to a day is then a running sum.
     rows = rows[np.lexsort((rows[:, 3], rows[:, 0]))]
@@ -249,6 +268,11 @@ def _orders(
     flags = rows[:, 5]
     returned = (flags & _RETURNED) > 0
     amount, discount = rows[:, 6].astype(float), np.abs(rows[:, 8]).astype(float)
+    written = Written(
+        np.where(returned, -np.abs(amount), amount),
+        (flags & _NO_AMOUNT) > 0,
+        currencies == (main,) and not (flags & (_NO_CURRENCY | _OTHER_CURRENCY)).any(),
+    )
     margin = rows[:, 7].astype(float)
     if event.before_discount:
         amount[~returned] -= discount[~returned]
@@ -278,6 +302,7 @@ def _orders(
         currencies=currencies,
         without_margin=int((unsaid & ~returned).sum()) if event.margin else 0,
         returned_without_margin=int(guessed.sum()),
+        written=written,
     )
 
 
