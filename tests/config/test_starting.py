@@ -53,6 +53,10 @@ def test_every_campaign_of_a_started_workspace_runs_with_its_own_examples(
     # The salt of its own draws the one who has a birthday into the holdout in one workspace of ten.
     workspace = root / "config" / "workspace.yaml"
     workspace.write_text(re.sub(r"(?m)^salt: .*$", "salt: drawn-for-the-test", workspace.read_text()))
+    # In the afternoon the next birthdays would be those of tomorrow, and the one of the examples is today.
+    birthday = root / "campaigns" / "birthday.yaml"
+    assert "day at 09:30" in birthday.read_text()
+    birthday.write_text(birthday.read_text().replace("day at 09:30", "day at 23:59"))
     for name in ("customers", "orders"):
         assert execute(["import", f"config/imports/example_{name}.csv", "--as", name]) == 0
     campaigns = load(root).campaigns
