@@ -16,7 +16,7 @@ from tidings.campaigns.planning import make_plan
 from tidings.campaigns.runs import start_run
 from tidings.channels.sandbox import twilio
 from tidings.cli.demo import answers, books, coupons, faxing, insight
-from tidings.cli.demo.children import free_port, place
+from tidings.cli.demo.children import place
 from tidings.cli.demo.exports import write_customers, write_orders
 from tidings.cli.demo.phases import Phases
 from tidings.cli.demo.reports import make_maildir
@@ -35,7 +35,7 @@ from tidings.cli.demo.shop import (
 from tidings.cli.demo.stage import Stage
 from tidings.cli.demo.tide import Tide
 from tidings.cli.demo.told import show_chosen, show_truth, what_next
-from tidings.cli.demo.tracker import tracker
+from tidings.cli.demo.tracker import address_of, listen, tracker
 from tidings.cli.plan_view import print_plan
 from tidings.cli.report import show
 from tidings.cli.session import Session, open_session, target_of
@@ -72,9 +72,9 @@ def tell(folder: Path, customers: int) -> int:
         console.print(f"{no_calls[0].upper()}{no_calls[1:]}.")
     key, entry = new_api_key("demo")
     bounces = make_maildir(folder.resolve() / ".tidings" / "bounces")
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
+        listening = stack.enter_context(listen())
+        address = address_of(listening)
         boxes = stack.enter_context(place("mailboxes", str(bounces)))
         phones = stack.enter_context(place("phones", f"{address}/h/sms"))
         write_channels(
@@ -82,7 +82,7 @@ def tell(folder: Path, customers: int) -> int:
         )
         stack.enter_context(_variable(TOKEN, twilio.TOKEN))
         stack.enter_context(_variable(api_keys.VARIABLE, entry))
-        stack.enter_context(tracker(folder, port, BEHIND - _LATER))
+        stack.enter_context(tracker(folder, listening, BEHIND - _LATER))
         clock = ClockBehind()
         migrate(target_of(load_settings(folder, ENVIRONMENT), clock))
         session = stack.enter_context(open_session(ENVIRONMENT, folder, clock=clock))
@@ -246,9 +246,9 @@ def _orders(stage: Stage, tide: Tide, run_id: int) -> None:
             members, answers.reached(store, run_id), anchor, coupons.codes_of(store, run_id)
         )
         # They come in on the days after the letter, and so by a tracker that knows these days.
-        port = free_port()
-        with tracker(stage.session.settings.root, port, timedelta(0)):
-            bought = answers.post_events(f"http://127.0.0.1:{port}", stage.key, batches)
+        root = stage.session.settings.root
+        with listen() as listening, tracker(root, listening, timedelta(0)):
+            bought = answers.post_events(address_of(listening), stage.key, batches)
         tide.drainer.drain()
         # Most of the rest came in while the e-mails went out, and is not work of this part.
         part.count, part.unit = bought, "orders"

@@ -1,7 +1,7 @@
 """The demo's tracker as a process of its own, on the calendar of the demo: what is followed was followed when it was sent.
 
-Started as `python -m tidings.cli.demo.tracker FOLDER PORT SECONDS DESCRIPTOR`: a workspace, where to listen, how long its calendar
-runs behind, and the reading end of a pipe that ends with whoever began it. Prints its port once it listens.
+Started as `python -m tidings.cli.demo.tracker FOLDER SOCKET SECONDS PIPE`: a workspace, the descriptor of a socket that listens, how long
+its calendar runs behind, and the reading end of a pipe that ends with whoever began it. Prints a line when it begins.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from tidings.flows.lifeline import GRACE_SECONDS, hold
 
 
 @contextmanager
-def tracker(folder: Path, port: int, behind: timedelta) -> Iterator[None]:
-    """Run a tracker on a port of this machine until the end of the block."""
+def tracker(folder: Path, listening: socket.socket, behind: timedelta) -> Iterator[None]:
+    """Run a tracker that takes what comes in at a socket until the end of the block."""
     reading, writing = os.pipe()
+    given = listening.fileno()
     command = [sys.executable, "-m", "tidings.cli.demo.tracker"]
-    command += [str(folder.resolve()), str(port), str(round(behind.total_seconds())), str(reading)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=(reading,), text=True)
+    command += [str(folder.resolve()), str(given), str(round(behind.total_seconds())), str(reading)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=(reading, given), text=True)
     os.close(reading)
     try:
         assert process.stdout is not None
@@ -43,15 +44,24 @@ def tracker(folder: Path, port: int, behind: timedelta) -> Iterator[None]:
         process.communicate()
 
 
-def _main(folder: str, port: str, seconds: str, lifeline: str) -> None:
+def listen() -> socket.socket:
+    """Return a socket that listens on a port of this machine, so that nobody else takes it before the tracker is there."""
+    return socket.create_server(("127.0.0.1", 0), backlog=512)
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return the address of what listens at a socket."""
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def _main(folder: str, listening: str, seconds: str, lifeline: str) -> None:
     from tidings.flows.web import run_web
 
     hold(int(lifeline))
-    listening = socket.create_server(("127.0.0.1", int(port)), backlog=512)
-    print(f"port {port}", flush=True)
+    print("here", flush=True)
     run_web(
         load_settings(Path(folder), ENVIRONMENT),
-        listening.detach(),
+        int(listening),
         clock=ClockBehind(timedelta(seconds=int(seconds))),
     )
 
