@@ -113,12 +113,13 @@ def test_visitors_are_kept_by_their_names_until_somebody_says_who_they_are(store
                 {"event": "page_viewed", "visitor": "v-1", "id": "1", "properties": {"page": "/ad?c=1"}},
                 {"event": "page_viewed", "id": "2", "properties": {"page": "/ad?c=2"}},
                 {"event": "order_placed", "visitor": "v-1", "customer": "K0", "id": "o1", "amount": 12.5},
+                {"event": "order_placed", "visitor": "guest", "id": "o2", "amount": 9},
             ],
         )
-        assert answer.json() == {"accepted": 3}
-        assert drain(store, folder, salt=SALT).events == 3
+        assert answer.json() == {"accepted": 4}
+        assert drain(store, folder, salt=SALT).events == 4
     rows = [(row.visitor, row.customer_id is None) for row in rows_of(store, people.events)]
-    assert rows == [("v-1", True), ("=landing_page:/ad?c=2", True), ("v-1", False)]
+    assert rows == [("v-1", True), ("=landing_page:/ad?c=2", True), ("v-1", False), ("guest", True)]
     with store.read() as connection:
         found = find(connection, {Identity(VISITOR, "v-1")})
     (known,) = rows_of(store, people.customers, people.customers.c.key == "K0")

@@ -39,6 +39,8 @@ def test_the_journey_of_the_one_ends_the_other_goes_on_and_explain_tells(twelve:
 def test_merging_asks_and_names_what_it_does(twelve: TwelveShop) -> None:
     twelve.bring(addressed("a"), {"customer_id": "b"}, agreed=["email marketing"])
     assert "nobody to ask" in run("customer", "merge", "a", "b", code=2).err
+    # Whom there is nobody to ask about is said before anybody is asked.
+    assert 'no customer "nobody"' in run("customer", "merge", "a", "nobody", code=2).err
     said = run("customer", "merge", "a", "b", "-y").out
     assert said.startswith("a is b from now on.\n") and "filled: email" in said
     assert "a into b   2027-03-02 10:00 by" in run("customer", "merged").out

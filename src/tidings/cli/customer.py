@@ -60,11 +60,12 @@ def merge_command(*, customer: str, into: str, yes: bool, environment: str | Non
     import sys
 
     from tidings.cli.session import open_session
-    from tidings.delivery.uniting import merge_customers
+    from tidings.delivery.uniting import check_merge, merge_customers
     from tidings.errors import UsageError
 
     with open_session(environment) as session:
         if not yes:
+            check_merge(session.store, customer, into)
             if not sys.stdin.isatty():
                 raise UsageError(
                     f"this would merge {customer} into {into} and there is nobody to ask",

@@ -152,6 +152,12 @@ def list_merged(connection: sa.Connection) -> list[Any]:
     )
 
 
+def check_merge(store: Store, customer: str, into: str) -> None:
+    """Raise what `merge_customers` would raise for these two keys, and change nothing: to be asked before anybody is."""
+    with store.read() as connection:
+        _may_merge(connection, _row(connection, customer), _row(connection, into))
+
+
 def _row(connection: sa.Connection, key: str) -> Any:
     row = connection.execute(sa.select(_customers).where(_customers.c.key == key.strip())).first()
     if row is None:
@@ -164,7 +170,9 @@ def _row(connection: sa.Connection, key: str) -> Any:
 
 def _may_merge(connection: sa.Connection, mine: Any, theirs: Any) -> None:
     if mine.id == theirs.id:
-        raise UsageError(f"{mine.key} is the same customer twice")
+        raise UsageError(
+            f"{mine.key} is the same customer twice", what_to_do="name the other record of the person as well"
+        )
     for row in (mine, theirs):
         if row.tombstoned_at is not None:
             raise RefusedByPolicy(f"{row.key} was erased, and stays so")
