@@ -57,22 +57,25 @@ def _not_kept() -> sa.Select[Any]:
 def _without() -> sa.Select[Any]:
     """Return what left without a code although others of the same step, in the same words, got one from a pool."""
     others, theirs = messages.alias("others"), _codes.alias("theirs")
+    # Gathered once, from the codes: asked per message it would look through the whole run for each.
+    promised = (
+        sa.select(others.c.run_id, others.c.step, others.c.version)
+        .join(theirs, theirs.c.message_id == others.c.id)
+        .distinct()
+        .subquery("promised")
+    )
+    in_these_words = sa.and_(
+        promised.c.run_id == messages.c.run_id,
+        promised.c.step == messages.c.step,
+        promised.c.version == messages.c.version,
+    )
     return (
         sa.select(messages.c.id)
-        .select_from(_left)
+        .select_from(_left.join(promised, in_these_words))
         .where(
             messages.c.state.in_(_SEEN),
             _shown.is_(None),
             ~sa.select(_codes.c.id).where(_codes.c.message_id == messages.c.id).correlate(messages).exists(),
-            sa.select(theirs.c.id)
-            .join(others, others.c.id == theirs.c.message_id)
-            .where(
-                others.c.run_id == messages.c.run_id,
-                others.c.step == messages.c.step,
-                others.c.version == messages.c.version,
-            )
-            .correlate(messages)
-            .exists(),
         )
         .order_by(messages.c.id)
     )
