@@ -4,7 +4,7 @@ PY := .venv/bin/python
 UV := .venv/bin/uv pip
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test alone check grid compared bench nightly docs clean
+.PHONY: help setup peers demo test alone public check grid compared bench nightly docs clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z%-]+[a-z0-9%-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test: setup  ## the whole suite
 
 alone: setup  ## the tests that need the machine for themselves: Prefect with workers, processes killed by the clock
 	@$(PY) -m pytest -q -m 'alone and not nightly' tests
+
+public: setup  ## the tests on public data sets, in the folder that TIDINGS_REFERENCE_DATA names
+	@$(PY) -m pytest -q -rs -n 2 -m 'public and not nightly' tests
 
 check: setup  ## lint, types, import order, module sizes, banned calls
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

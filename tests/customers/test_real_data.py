@@ -18,6 +18,8 @@ from tidings.customers.importing import import_file
 from tidings.store.database import Store
 from tidings.store.tables import answers, people, sending
 
+pytestmark = pytest.mark.public
+
 
 def data(name: str, tmp_path: Path) -> Path:
     folder = os.environ.get("TIDINGS_REFERENCE_DATA")

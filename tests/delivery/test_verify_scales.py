@@ -71,3 +71,20 @@ def test_four_times_the_messages_are_not_sixteen_times_the_work(
     assert len(few) > 20
     slow = {name: (few[name], many[name]) for name in few if many[name] > AT_MOST * few[name] + 20}
     assert slow == {}
+
+
+def test_postgresql_does_not_go_row_by_row_through_tables_that_it_has_not_looked_at_yet(
+    make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store("postgresql")
+    seen: set[str] = set()
+
+    def broken(rule: Rule, connection: sa.Connection) -> list[Any]:
+        seen.add(connection.execute(sa.text("SHOW enable_nestloop")).scalar_one())
+        return []
+
+    monkeypatch.setattr(Rule, "broken", broken)
+    verify(store)
+    assert seen == {"off"}
+    with store.read() as connection:
+        assert connection.execute(sa.text("SHOW enable_nestloop")).scalar_one() == "on"

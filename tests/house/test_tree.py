@@ -49,6 +49,15 @@ def test_no_test_skips_by_itself(path: Path) -> None:
     assert [one for one in found if "TIDINGS_REFERENCE_DATA does not name" not in one] == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.stem)
+def test_what_reads_public_data_is_marked_so_and_left_out_of_the_suite(path: Path) -> None:
+    if path == Path(__file__):
+        return
+    text = path.read_text()
+    reads = path.parent.name == "reference_data" or "TIDINGS_REFERENCE_DATA does not name" in text
+    assert reads == ("pytest.mark.public" in text)
+
+
 def test_no_drawer_modules() -> None:
     assert not [
         path for path in EVERYWHERE if path.stem in {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -157,6 +157,7 @@ MAPPING = ExperimentImport(
 )
 
 
+@pytest.mark.public
 def test_the_six_lifts_of_hillstrom_are_those_of_scipy(store: Store, hillstrom: Path, tmp_path: Path) -> None:
     with gzip.open(hillstrom, "rt", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

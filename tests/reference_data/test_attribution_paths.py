@@ -19,6 +19,8 @@ from tidings.measurement.attribution.path_file import read_paths
 from tidings.statistics.markov import chain
 from tidings.statistics.shapley import marginal_values, subset_sums
 
+pytestmark = pytest.mark.public
+
 CONVERSIONS, NULLS, VALUE = 19_785, 68_602, 74_802.97
 
 

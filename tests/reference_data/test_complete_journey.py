@@ -17,6 +17,8 @@ import pytest
 
 from reference_data.command_line import CommandLine
 
+pytestmark = pytest.mark.public
+
 WORKSPACE = """\
 workspace: Grocer
 id: grocer

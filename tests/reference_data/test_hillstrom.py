@@ -15,6 +15,8 @@ from scipy import stats
 
 from reference_data.command_line import CommandLine
 
+pytestmark = pytest.mark.public
+
 MAPPING = """\
 import: Hillstrom e-mail test        # a test run elsewhere
 kind: experiment

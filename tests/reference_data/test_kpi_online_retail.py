@@ -10,9 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reference_data.command_line import CommandLine
 from reference_data.retail import Retail, micros, told_by
 from reference_data.test_online_retail import INVOICES, MAPPING, TODAY, WORKSPACE
+
+pytestmark = pytest.mark.public
 
 YEAR = ("--from", "2010-12-01", "--to", "2011-12-09")
 SUMMER = ("--from", "2011-07-01", "--to", "2011-09-30")

@@ -22,6 +22,8 @@ from support.smtp_servers import smtp_sink, wait_for
 from tidings.cli.session import open_session
 from tidings.store.tables import people, sending
 
+pytestmark = pytest.mark.public
+
 INVOICES = "online_retail_2010_2011.csv.gz"
 MAPPING = """\
 import: Online Retail invoices

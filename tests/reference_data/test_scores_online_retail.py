@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import sqlalchemy as sa
 
 from reference_data.command_line import CommandLine
@@ -17,6 +18,8 @@ from reference_data.test_online_retail import INVOICES, MAPPING, TODAY, WORKSPAC
 from tidings.cli.session import open_session
 from tidings.scores.judging import area, brier
 from tidings.store.tables import people
+
+pytestmark = pytest.mark.public
 
 NINE_MONTHS = datetime(2011, 9, 1, tzinfo=UTC)
 SCORES = """\

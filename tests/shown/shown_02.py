@@ -167,7 +167,7 @@ ROWS = [
     Shown(
         "11",
         "Online Retail and Hillstrom (needs TIDINGS_REFERENCE_DATA)",
-        f"{PYTEST} -rs tests/reference_data",
+        f"{PYTEST} -rs -m public tests/reference_data",
         reference_figures,
     ),
     Shown("12", "bad input: one sentence each, nothing lost", f"{PYTEST} tests/cli", PASSED),

@@ -53,7 +53,7 @@ def told(text: str, seconds: float) -> str:
 
 
 MEASURED = f"{PYTEST} tests/measurement"
-DATA = f"{PYTEST} tests/reference_data"
+DATA = f"{PYTEST} -m public tests/reference_data"
 ROWS = [
     Shown("1", "touches of messages, ads and offline contacts; matched back by code, phone, e-mail, landing page, visitor", f"{MEASURED}/test_touches.py tests/customers/test_import_touches.py tests/customers/test_visitors.py", passed),
     Shown("1", "costs: encodings, decimal comma, tax, the row of sums checked, a re-export replaces its days", f"{PYTEST} tests/customers/test_import_costs.py tests/customers/test_cost_numbers.py", passed),

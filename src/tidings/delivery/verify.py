@@ -97,6 +97,10 @@ def verify(store: Store) -> Verdict:
     """Check the whole ledger in one consistent view of the store, changing nothing."""
     broken: list[Broken] = []
     with store.read() as connection:
+        if store.dialect == "postgresql":
+            # Every row is read anyway. Row by row through an index is what PostgreSQL chooses for tables that it believes to be
+            # empty, as it does for a minute after they were filled, and then takes a minute for 20,000 messages.
+            connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
         runs = _sums(connection)
         broken += [
             Broken(
