@@ -6,6 +6,7 @@ The same harness finds two well-known wrong senders guilty; without that its sil
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,9 @@ from tidings.delivery.verify import verify
 from tidings.store.database import Store
 from tidings.store.tables import sending
 
-PEOPLE, KILLS = 5_000, 30
+PEOPLE = 5_000
+# `make shown-02` asks for more of them.
+KILLS = int(os.environ.get("TIDINGS_KILLS", "12"))
 WINDOW_KILLS = 4
 NIGHTLY_ROUNDS, NIGHTLY_KILLS = 40, 50
 
@@ -62,7 +65,7 @@ def _judge(findings: Findings, kills: int, rows: list[dict[str, Any]], *, bound:
     assert all(row["attempted_at"] and "between hand-over and answer" in row["detail"] for row in rows)
 
 
-def test_thirty_kills_lose_nothing_and_repeat_nothing(store: Store, tmp_path: Path, listed: Any) -> None:
+def test_kills_lose_nothing_and_repeat_nothing(store: Store, tmp_path: Path, listed: Any) -> None:
     world = seed(store, PEOPLE)
     with running_sink(tmp_path) as sink:
         findings = Harness(store, world, sink, "real", seed=1).storm(KILLS)
@@ -71,7 +74,7 @@ def test_thirty_kills_lose_nothing_and_repeat_nothing(store: Store, tmp_path: Pa
     print(f"\n{store.dialect}: {findings}")
 
 
-@pytest.mark.parametrize(("kind", "window", "people"), [("api", 100, 20_000), ("centre", 10, 5_000)])
+@pytest.mark.parametrize(("kind", "window", "people"), [("api", 100, 8_000), ("centre", 10, 5_000)])
 def test_kills_of_a_channel_with_a_window_doubt_at_most_its_connections_times_the_window(
     store: Store, tmp_path: Path, listed: Any, kind: str, window: int, people: int
 ) -> None:
