@@ -150,7 +150,7 @@ def apply_command(name: str, model: str, environment: str | None, as_json: bool)
     """Give every customer with history their chance as of now.
 
     Whoever did none of the events in the time that the score looks back on gets none, and loses an earlier one. It may be
-    stopped and repeated; `tidings deploy` has it done every night.
+    stopped and repeated; `tidings serve` does it every night.
     """
     from tidings.cli.session import open_session
     from tidings.scores.applying import apply

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @environment_option
 @click.option("--web-only", is_flag=True, help="Only the tracker; prints nothing but its address.")
 @click.option("--new-api-key", metavar="NAME", help="Make a key for POST /v1/events, print it and end.")
-@click.option("--child", type=click.Choice(["web", "worker"]), hidden=True)
+@click.option("--child", type=click.Choice(["web", "worker", "night"]), hidden=True)
 @click.option("--socket", "descriptor", type=int, hidden=True)
 @click.option("--lifeline", type=int, hidden=True)
 def command(
@@ -110,6 +110,13 @@ def _run_child(child: str, environment: str | None, descriptor: int | None) -> i
 
         assert descriptor is not None
         run_web(load_settings(None, environment), descriptor, clock=SystemClock(), say=_say)
+        return 0
+    if child == "night":
+        from tidings.flows.night_shift import work_through
+        from tidings.flows.opening import opened
+
+        with opened(environment) as here:
+            work_through(here)
         return 0
     from tidings.cli.session import open_session
     from tidings.flows.serve import stopping

@@ -17,6 +17,8 @@ from tidings.clock import Clock
 from tidings.config.settings import Settings
 from tidings.errors import UsageError
 from tidings.flows.clock_lock import EMBEDDED, PREFECT, RENEW_SECONDS, ClockLock
+from tidings.flows.night_shift import LOOK_SECONDS as NIGHT_SECONDS
+from tidings.flows.night_shift import NightShift
 from tidings.flows.pace import Pace
 from tidings.flows.reloading import Reloading
 from tidings.flows.round import Part, Resting, do_round, words_of
@@ -42,7 +44,8 @@ def waking(
         say("Scheduled work and sending are left to the workers of Prefect; here what comes in is taken in")
         yield False
         return
-    one = EmbeddedClock(settings, store, clock=clock, stop=stop, say=say)
+    night = NightShift(settings, store, clock=clock)
+    one = EmbeddedClock(settings, store, clock=clock, stop=stop, say=say, night=night)
     with one.running():
         yield True
     if one.failure is not None:
@@ -62,6 +65,7 @@ class EmbeddedClock:
         say: Say,
         parts: Sequence[Part] | None = None,
         lock: ClockLock | None = None,
+        night: NightShift | None = None,
     ) -> None:
         """Make a clock that does not run yet. Raises UsageError where Prefect owns the clock."""
         if settings.definitions.workspace.clock == PREFECT:
@@ -77,6 +81,7 @@ class EmbeddedClock:
         self._say = say
         self._parts = parts
         self._lock = lock or ClockLock(store, clock, kind=EMBEDDED)
+        self._night = night
         self._pace = Pace(store, clock)
         self._resting = Resting(clock)
         self._owner = owner_name()
@@ -98,13 +103,14 @@ class EmbeddedClock:
         scheduler = BackgroundScheduler(
             timezone=UTC,
             jobstores={"default": MemoryJobStore()},
-            executors={"default": ThreadPoolExecutor(3)},
+            executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         jobs: list[tuple[str, float, Callable[[], None]]] = [
             ("lock", RENEW_SECONDS, self._hold),
             ("round", LOOK_SECONDS, self._round),
             ("tidy", _TIDY_SECONDS, self._tidy),
+            ("night", NIGHT_SECONDS, self._tonight),
         ]
         self._guarded("lock", self._hold)
         for name, seconds, work in jobs:
@@ -166,6 +172,10 @@ class EmbeddedClock:
         finally:
             self._under_way = None
         self._pace.did(result, self._clock.monotonic() - began)
+
+    def _tonight(self) -> None:
+        if self._night is not None and self._lock.mine and not self._stop.is_set():
+            self._night.look(self._stop)
 
     def _tidy(self) -> None:
         if not self._lock.mine:
