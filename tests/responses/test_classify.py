@@ -15,7 +15,10 @@ from tidings.responses import drain as draining
 from tidings.responses.classify import RULES_VERSION, Hit, seen, signals_alone, verdict
 from tidings.responses.crowds import (
     BURST_SPAN,
+    COMB_SPAN,
+    ECHO_SPAN,
     FIRST,
+    HAND_SPAN,
     HURRY_SPAN,
     IN_ORDER_SPAN,
     LAST,
@@ -25,11 +28,14 @@ from tidings.responses.crowds import (
     TRAP_SPAN,
     Seen,
     Wording,
+    combed,
+    echoed,
     first_then_last,
     hurried,
     link_sweeps,
     many_networks,
     network_bursts,
+    of_hands,
     trapped,
 )
 from tidings.responses.drain import drain
@@ -150,11 +156,13 @@ def looked(hits):
     return [seen(hit, signals_alone(hit, bundled())) for hit in hits]
 
 
-def clicks(*where, links=5):
+def clicks(*where, links=5, after=60, **more):
+    """Clicks on links by their places at instants, the first of them `after` seconds after delivery."""
+    delivered = HIT.at - after * SECOND
     wording = Wording(links, {url(0): FIRST, url(links - 1): LAST, url(99): TRAP})
     return looked(
         [
-            replace(HIT, id=n, url=url(place), at=HIT.at + at, wording=wording)
+            replace(HIT, id=n, url=url(place), at=HIT.at + at, wording=wording, accepted_at=delivered, **more)
             for n, (place, at) in enumerate(where, start=1)
         ]
     )
@@ -169,7 +177,8 @@ def test_a_sweep_is_60_percent_of_at_least_three_links_within_five_seconds() -> 
     assert link_sweeps(clicks((0, 0), (1, 1), (2, 2), (3, 3), links=6)) == {1, 2, 3, 4}
     assert link_sweeps(clicks((0, 0), (1, 1), links=2)) == set()
     assert link_sweeps(clicks((0, 0), (1, 1), links=0)) == set()
-    assert link_sweeps(clicks((0, 0), (1, 1), links=3)) == {1, 2}
+    assert link_sweeps(clicks((0, 0), (1, 1), links=3)) == set()
+    assert link_sweeps(clicks((0, 0), (1, 1), (2, 2), links=3)) == {1, 2, 3}
     # Only those of the dense window; the ones an hour later are somebody reading.
     assert link_sweeps(clicks((0, 0), (1, 1), (2, 2), (0, 3_600 * SECOND))) == {1, 2, 3}
 
@@ -180,6 +189,57 @@ def test_the_first_link_and_then_the_last_within_ten_seconds_are_no_person() -> 
     assert first_then_last(clicks((4, 0), (0, 1))) == set()
     assert first_then_last(clicks((0, 0), (3, 1))) == set()
     assert first_then_last(clicks((0, 0), (1, 1), links=2)) == set()
+
+
+def test_minutes_after_delivery_three_or_four_links_at_once_may_be_tabs_and_five_are_not() -> None:
+    four = [(n, n * SECOND) for n in range(4)]
+    assert link_sweeps(clicks(*four, after=296)) == {1, 2, 3, 4}
+    assert link_sweeps(clicks(*four, after=297, links=7)) == set()
+    assert link_sweeps(clicks(*four, after=300)) == set()
+    assert link_sweeps(clicks(*four, (4, 4 * SECOND), after=300)) == {1, 2, 3, 4, 5}
+    assert first_then_last(clicks((0, 0), (4, SECOND), after=300)) == set()
+    assert hurried(clicks((0, 0), (1, SECOND), after=300)) == set()
+    # Nobody knows when it was delivered: then it counts.
+    assert seen(replace(HIT, accepted_at=None), ()).early
+
+
+def test_who_follows_most_links_one_by_one_within_two_minutes_combs_the_message() -> None:
+    def found(*where, **more):
+        return combed(clicks(*where, **more))
+
+    assert found((0, 0), (2, 9 * SECOND), (1, COMB_SPAN)) == {1, 2, 3}
+    assert found((0, 0), (2, 9 * SECOND), (1, COMB_SPAN + 1)) == set()
+    assert found((0, 0), (2, 9 * SECOND), links=3) == set()
+    slowly = [(n, n * 3 * SECOND) for n in range(5)]
+    assert found(*slowly, links=8, after=400) == {1, 2, 3, 4, 5}
+    # Five tabs are opened in less, and four pages somebody may have read.
+    assert found(*[(n, at - n) for n, at in slowly], links=8, after=400) == set()
+    assert found(*slowly[:4], links=6, after=400) == set()
+    # Two people of one message.
+    others = [replace(hit, hand=("10.0.0.0/24", "x")) if hit.id > 2 else hit for hit in clicks(*slowly[:3])]
+    assert combed(others) == set()
+
+
+def test_a_hand_that_gave_itself_away_is_known_for_two_minutes_in_its_message() -> None:
+    hits = clicks((0, 0), (1, HAND_SPAN), (2, HAND_SPAN + 1))
+    assert of_hands(hits, {1}) == {2}
+    assert of_hands(hits, {2}) == {1, 3}
+    assert of_hands(hits, set()) == set()
+    assert of_hands([*hits[:1], replace(hits[1], hand=("10.0.0.0/24", "x"))], {1}) == set()
+    assert of_hands([*hits[:1], replace(hits[1], message_id=2)], {1}) == set()
+
+
+def test_a_link_that_another_network_follows_within_four_seconds_was_a_filters_first() -> None:
+    def pair(gap, **more):
+        hits = clicks((0, 0), (0, gap))
+        return echoed([hits[0], replace(hits[1], **({"hand": ("10.0.0.0/24", "x")} | more))])
+
+    assert pair(ECHO_SPAN) == {1}
+    assert pair(ECHO_SPAN + 1) == set()
+    assert pair(0) == set()
+    assert pair(SECOND, hand=(HIT.network, "x")) == set()
+    assert pair(SECOND, url="https://x/other") == set()
+    assert pair(SECOND, message_id=2) == set()
 
 
 def test_two_links_within_two_seconds_are_hurried() -> None:
@@ -195,15 +255,20 @@ def test_a_trap_marks_the_clicks_of_its_message_for_a_minute_before_and_after() 
 
 
 def test_three_networks_for_one_message_within_half_a_minute_are_no_person() -> None:
-    def from_networks(*where):
+    def from_networks(*where, after=60):
         return looked(
-            [replace(HIT, id=n, network=net, at=HIT.at + at) for n, (net, at) in enumerate(where, start=1)]
+            [
+                replace(HIT, id=n, network=net, at=HIT.at + at, accepted_at=HIT.at - after * SECOND)
+                for n, (net, at) in enumerate(where, start=1)
+            ]
         )
 
     home, work, phone = "203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24"
     assert many_networks(from_networks((home, 0), (work, 1), (phone, NETWORKS_SPAN))) == {1, 2, 3}
     assert many_networks(from_networks((home, 0), (work, 1), (phone, NETWORKS_SPAN + 1))) == set()
     assert many_networks(from_networks((home, 0), (work, 1), (home, 2), (None, 3))) == set()
+    # Later somebody sent it on to a group of friends.
+    assert many_networks(from_networks((home, 0), (work, 1), (phone, 2), after=300)) == set()
     # A picture through a relay, a look by the filter, and somebody who follows the link: one person.
     assert many_networks(from_networks((APPLE, 0), (MICROSOFT, 1), (home, 2))) == set()
 
@@ -285,17 +350,23 @@ def test_one_weak_signal_is_not_enough_and_two_are() -> None:
     assert decided("open", "image_proxy", "fast") == ("unknown", "image_proxy")
 
 
-@pytest.mark.parametrize("sign", ["network_burst", "many_networks", "datacentre", "security", "microsoft"])
-def test_an_order_right_after_it_makes_a_click_human_where_a_person_can_have_the_sign(sign) -> None:
-    assert decided("click", sign, "ordered") == ("human", "ordered")
-    assert decided("click", sign, "ordered", "head")[0] == "machine_scanner"
+@pytest.mark.parametrize("proof", ["ordered", "visited"])
+@pytest.mark.parametrize(
+    "sign", ["network_burst", "many_networks", "datacentre", "security", "microsoft", "hasty", "same_hand"]
+)
+def test_an_order_right_after_it_makes_a_click_human_where_a_person_can_have_the_sign(sign, proof) -> None:
+    assert decided("click", sign, proof) == ("human", proof)
+    assert decided("click", sign, proof, "head")[0] == "machine_scanner"
+    assert decided("click", proof) == ("human", None)
 
 
 @pytest.mark.parametrize(
-    "sign", ["head", "prefetch", "robot", "trap", "too_fast", "swept_links", "first_then_last"]
+    "sign",
+    ["head", "prefetch", "robot", "trap", "too_fast", "swept_links", "first_then_last", "combed", "echoed"],
 )
 def test_an_order_does_not_excuse_what_no_person_does(sign) -> None:
-    assert verdict("click", frozenset((sign, "ordered"))).judged == "machine"
+    for proof in ("ordered", "visited"):
+        assert verdict("click", frozenset((sign, proof))).judged == "machine"
 
 
 def verdicts(store):
@@ -334,6 +405,7 @@ def test_batches_as_they_come_judge_as_everything_at_once(store, tmp_path, clock
     hits = rows_of(store, answers.hits)
     signals = {name for one in told for name in (one[5] or "").split()}
     assert {"robot", "network_burst", "many_networks", "fast", "no_picture", "first_then_last"} <= signals
+    assert {"same_hand", "echoed"} <= signals
     assert seed != 1 or "swept_links" in signals
     with store.durable("test") as connection:
         connection.execute(sa.delete(answers.responses).where(answers.responses.c.hit_id % 3 == 0))

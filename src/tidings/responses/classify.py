@@ -46,13 +46,15 @@ from tidings.responses.agents import MAIL_PRIVACY, kind_of_agent
 from tidings.responses.crowds import NO_LINKS, TRAP, Seen, Wording
 from tidings.responses.networks import Networks
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 
 TOO_FAST = 2_000_000
 FAST = 10_000_000
 PICTURE_SPAN = 60_000_000
 # Who follows two links at once in the first minute has not read the message; later it may be somebody who opens tabs.
 SOON = 60_000_000
+# Filters look at delivery, and most are done by then; after it, who opens links at once may be a person with tabs.
+EARLY = 300_000_000
 # Nobody sees a message and follows a link of it within a second.
 LEAST_LOOK = 1_000_000
 # Filters look into a message before they say that it is delivered; a delivery told of much later than somebody followed
@@ -78,7 +80,11 @@ _WEIGHTS: Mapping[str, tuple[str | None, str | None]] = {
     "too_fast": (_SCANNER, _SCANNER),
     "swept_links": (None, _SCANNER),
     "first_then_last": (None, _SCANNER),
+    "combed": (None, _SCANNER),
     "hasty": (None, _SCANNER),
+    "echoed": (None, _SCANNER),
+    "blind": (None, _SCANNER),
+    "same_hand": (_SCANNER, _SCANNER),
     "many_networks": (_SCANNER, _SCANNER),
     "network_burst": (_SCANNER, _SCANNER),
     "security": (_WEAK, _SCANNER),
@@ -90,12 +96,16 @@ _WEIGHTS: Mapping[str, tuple[str | None, str | None]] = {
     "hurried": (None, _WEAK),
     "no_picture": (None, _WEAK),
     "ordered": (None, None),
+    "visited": (None, None),
 }
 SIGNALS = tuple(_WEIGHTS)
+_PROOFS = ("ordered", "visited")
 # Signs of a machine that a person may have too: somebody in an office of many, or behind the network of a filter.
 _POSSIBLE = frozenset(
     (
         "hasty",
+        "blind",
+        "same_hand",
         "many_networks",
         "network_burst",
         "security",
@@ -106,6 +116,7 @@ _POSSIBLE = frozenset(
         "hurried",
         "no_picture",
         "ordered",
+        "visited",
     )
 )
 # Hits beside which a person may follow the same message from a network of their own: how many networks there were says
@@ -210,7 +221,11 @@ def seen(hit: Hit, signals: Iterable[str]) -> Seen:
     """Return a hit as the signs of many hits look at it."""
     network = hit.network if _EXPLAINED.isdisjoint(signals) else None
     links, place = hit.wording.links, hit.place
-    return Seen(hit.id, hit.kind, hit.message_id, hit.customer_id, hit.url, hit.at, network, links, place)
+    early = (since := hit.since) is None or since < EARLY
+    return Seen(
+        hit.id, hit.kind, hit.message_id, hit.customer_id, hit.url, hit.at, network, links, place,
+        (hit.network, hit.user_agent), early,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
@@ -221,8 +236,9 @@ def verdict(kind: str, signals: frozenset[str]) -> Verdict:
         machine = "provider" in signals and kind not in _ALWAYS_HUMAN
         return Verdict("machine_scanner", "provider", ordered) if machine else Verdict("human", None, ordered)
     place = 0 if kind == "open" else 1
-    if "ordered" in signals and signals <= _POSSIBLE:
-        return Verdict("human", "ordered" if len(ordered) > 1 else None, ordered)
+    proof = next((name for name in _PROOFS if name in signals), None)
+    if proof is not None and signals <= _POSSIBLE:
+        return Verdict("human", proof if signals.difference(_PROOFS) else None, ordered)
     weights = [(name, _WEIGHTS[name][place]) for name in ordered]
     for name, weight in weights:
         if weight not in (None, _WEAK, "unknown"):
