@@ -23,7 +23,12 @@ _ODD = Setting(
     google=("66.249.82.0/24", "74.125.{}.0/24"),
     yahoo=("98.137.{}.0/24",),
     desktop=(_CHROME.format(136), _CHROME.format(141), _FIREFOX.format(141), _EDGE.format(139, 139)),
-    mobile=(_IPHONE.format(18, 18), _IPHONE.format(22, 22), _ANDROID.format(14, 141), _ANDROID.format(9, 120)),
+    mobile=(
+        _IPHONE.format(18, 18),
+        _IPHONE.format(22, 22),
+        _ANDROID.format(14, 141),
+        _ANDROID.format(9, 120),
+    ),
     filter_agents=(_CHROME.format(112), _CHROME.format(141), _EDGE.format(119, 119), _IPHONE.format(16, 16)),
     robots=("curl/8.9", "Mozilla/5.0 (compatible; PetalBot)", "node-fetch/1.0"),
     blocked=0.35,
