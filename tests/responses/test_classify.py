@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from support.tracking import BROWSER, RING, SALT, rows_of, sent_run, tracker, url
 from tidings.clock import to_micros
 from tidings.responses import drain as draining
-from tidings.responses.classify import RULES_VERSION, Hit, seen, signals_alone, verdict
+from tidings.responses.classify import EARLY, FAST, PROMPT, RULES_VERSION, Hit, seen, signals_alone, verdict
 from tidings.responses.crowds import (
     BURST_SPAN,
     COMB_SPAN,
@@ -26,12 +26,14 @@ from tidings.responses.crowds import (
     SWEEP_SPAN,
     TRAP,
     TRAP_SPAN,
+    TURNS_SPAN,
     Seen,
     Wording,
     combed,
     echoed,
     first_then_last,
     hurried,
+    in_turns,
     link_sweeps,
     many_networks,
     network_bursts,
@@ -152,6 +154,14 @@ def test_one_hit_alone(hit, kind, reason) -> None:
     assert found.judged == {"human": "human", "unknown": "unknown"}.get(kind, "machine")
 
 
+@pytest.mark.parametrize(
+    ("after", "signs"), [(FAST - 1, {"fast"}), (FAST, {"prompt"}), (PROMPT - 1, {"prompt"}), (PROMPT, set())]
+)
+def test_a_click_is_fast_then_prompt_then_neither(after, signs) -> None:
+    assert signals_alone(replace(HIT, accepted_at=HIT.at - after), bundled()) == signs
+    assert "prompt" not in signals_alone(replace(OPEN, accepted_at=OPEN.at - after), bundled())
+
+
 def looked(hits):
     return [seen(hit, signals_alone(hit, bundled())) for hit in hits]
 
@@ -192,20 +202,19 @@ def test_the_first_link_and_then_the_last_within_ten_seconds_are_no_person() -> 
 
 
 def test_minutes_after_delivery_three_or_four_links_at_once_may_be_tabs_and_five_are_not() -> None:
-    four = [(n, n * SECOND) for n in range(4)]
-    assert link_sweeps(clicks(*four, after=296)) == {1, 2, 3, 4}
-    assert link_sweeps(clicks(*four, after=297, links=7)) == set()
-    assert link_sweeps(clicks(*four, after=300)) == set()
-    assert link_sweeps(clicks(*four, (4, 4 * SECOND), after=300)) == {1, 2, 3, 4, 5}
-    assert first_then_last(clicks((0, 0), (4, SECOND), after=300)) == set()
-    assert hurried(clicks((0, 0), (1, SECOND), after=300)) == set()
+    four, late = [(n, n * SECOND) for n in range(4)], EARLY // SECOND
+    assert link_sweeps(clicks(*four, after=late - 4)) == {1, 2, 3, 4}
+    assert link_sweeps(clicks(*four, after=late)) == set()
+    assert link_sweeps(clicks(*four, (4, 4 * SECOND), after=late)) == {1, 2, 3, 4, 5}
+    assert first_then_last(clicks((0, 0), (4, SECOND), after=late)) == set()
+    assert hurried(clicks((0, 0), (1, SECOND), after=late)) == set()
     # Nobody knows when it was delivered: then it counts.
     assert seen(replace(HIT, accepted_at=None), ()).early
 
 
 def test_who_follows_most_links_one_by_one_within_two_minutes_combs_the_message() -> None:
     def found(*where, **more):
-        return combed(clicks(*where, **more))
+        return combed(clicks(*where, **{"after": 10} | more))
 
     assert found((0, 0), (2, 9 * SECOND), (1, COMB_SPAN)) == {1, 2, 3}
     assert found((0, 0), (2, 9 * SECOND), (1, COMB_SPAN + 1)) == set()
@@ -218,6 +227,18 @@ def test_who_follows_most_links_one_by_one_within_two_minutes_combs_the_message(
     # Two people of one message.
     others = [replace(hit, hand=("10.0.0.0/24", "x")) if hit.id > 2 else hit for hit in clicks(*slowly[:3])]
     assert combed(others) == set()
+
+
+def test_two_networks_that_follow_different_links_in_turns_right_after_delivery_are_one_fleet() -> None:
+    def pair(gap, after=60, **more):
+        first, second = clicks((0, 0), (1, gap), after=after)
+        return in_turns([first, replace(second, **({"network": "10.0.0.0/24"} | more))])
+
+    assert pair(TURNS_SPAN) == {1, 2}
+    assert pair(TURNS_SPAN + 1) == set()
+    assert pair(SECOND, network=HIT.network) == pair(SECOND, network=None) == set()
+    assert pair(SECOND, url=url(0)) == pair(SECOND, message_id=2) == set()
+    assert pair(SECOND, after=EARLY // SECOND) == set()
 
 
 def test_a_hand_that_gave_itself_away_is_known_for_two_minutes_in_its_message() -> None:
@@ -345,6 +366,8 @@ def test_one_weak_signal_is_not_enough_and_two_are() -> None:
     assert decided("click", "fast") == ("human", None)
     assert decided("click", "fast", "no_picture") == ("machine_scanner", "fast")
     assert decided("click", "hurried", "no_picture") == ("machine_scanner", "hurried")
+    assert decided("click", "prompt") == ("human", None)
+    assert decided("click", "prompt", "no_picture") == ("machine_scanner", "prompt")
     assert decided("open", "datacentre") == ("human", None)
     assert decided("open", "datacentre", "fast") == ("machine_scanner", "datacentre")
     assert decided("open", "image_proxy", "fast") == ("unknown", "image_proxy")

@@ -1,14 +1,13 @@
-"""Held-out mixes with people who look like machines and machines that look like people; rules version 4 never saw them.
+"""Mixes with people who look like machines and machines that look like people, held out once and learned from after that.
 
-`ODD` (seeds 501 to 505) were drawn after the rules were fixed on training_mixes.TRAINING, and judged once. They share no network
-of people, no program and no seed with any mix before, and take other gaps and delays: tabs closer together and farther apart,
-sandboxes from hasty to slow, filters that follow a link up to a quarter of a minute before the person, people who read at once
-and people who read days later. Shares are guesses, as those of the training mixes are. One recipient in a thousand stands behind a
-filter that follows one to three links minutes after delivery.
+`ODD` (seeds 501 to 505) were drawn after a first draft of rules version 4 was fixed on training_mixes.TRAINING, and judged once:
+precision 0.9886, 0.9497, 0.9768, 0.9799 and 0.9199, recall 0.9928, 0.9888, 0.9334, 0.9760 and 0.9895. Two of five failed in
+precision, by fleets that follow links in turns, and one in recall, by people who open tabs within minutes of a sale. That gave
+`in_turns`, and half of the minutes in which filters look; so these mixes are not held out any more. What was judged after them
+stands in fresh_odd_mixes.py.
 
-`NOT_TOLD` (seeds 506 and 507) are made of what cannot be told from people: such slow filters for one recipient in forty, and
-programs that follow a single link from a network of homes at an hour at which people read, for one recipient in two hundred.
-They are here for the figures, not for a claim.
+Shares are guesses, as those of the training mixes are. One recipient in a thousand stands behind a filter that follows one to
+three links minutes after delivery.
 """
 
 from __future__ import annotations
@@ -91,7 +90,3 @@ ODD = (
         _FIRMS | {"safe_links": 24, "at_click": 6, "home_filter": 3, "sandbox": 3}, clicks=0.14, links=10, firm=(12, 100),
     ),
 )  # fmt: skip
-NOT_TOLD = (
-    replace(ODD[1], name="not told: slow filters", seed=506, shares=_FIRMS | {"slow_filter": 2.5}),
-    replace(ODD[0], name="not told: programs like a person", seed=507, shares=_SHOP | {"like_a_person": 0.5}),
-)

@@ -50,11 +50,13 @@ RULES_VERSION = 4
 
 TOO_FAST = 2_000_000
 FAST = 10_000_000
+# A click this soon is a filter's as often as a person's, unless a picture shows that somebody looked.
+PROMPT = 25_000_000
 PICTURE_SPAN = 60_000_000
 # Who follows two links at once in the first minute has not read the message; later it may be somebody who opens tabs.
 SOON = 60_000_000
 # Filters look at delivery, and most are done by then; after it, who opens links at once may be a person with tabs.
-EARLY = 300_000_000
+EARLY = 150_000_000
 # Nobody sees a message and follows a link of it within a second.
 LEAST_LOOK = 1_000_000
 # Filters look into a message before they say that it is delivered; a delivery told of much later than somebody followed
@@ -82,6 +84,7 @@ _WEIGHTS: Mapping[str, tuple[str | None, str | None]] = {
     "first_then_last": (None, _SCANNER),
     "combed": (None, _SCANNER),
     "hasty": (None, _SCANNER),
+    "in_turns": (None, _SCANNER),
     "echoed": (None, _SCANNER),
     "blind": (None, _SCANNER),
     "same_hand": (_SCANNER, _SCANNER),
@@ -93,6 +96,7 @@ _WEIGHTS: Mapping[str, tuple[str | None, str | None]] = {
     "relay": (_PROXY, None),
     "image_proxy": ("unknown", _SCANNER),
     "fast": (_WEAK, _WEAK),
+    "prompt": (None, _WEAK),
     "hurried": (None, _WEAK),
     "no_picture": (None, _WEAK),
     "ordered": (None, None),
@@ -104,6 +108,7 @@ _PROOFS = ("ordered", "visited")
 _POSSIBLE = frozenset(
     (
         "hasty",
+        "in_turns",
         "blind",
         "same_hand",
         "many_networks",
@@ -113,6 +118,7 @@ _POSSIBLE = frozenset(
         "datacentre",
         "relay",
         "fast",
+        "prompt",
         "hurried",
         "no_picture",
         "ordered",
@@ -196,6 +202,8 @@ def signals_alone(hit: Hit, networks: Networks) -> frozenset[str]:
         found.add("image_proxy" if kind == "proxy" else kind)
     if (since := hit.since) is not None and since < FAST:
         found.add("too_fast" if since < TOO_FAST else "fast")
+    elif since is not None and since < PROMPT and hit.kind == "click":
+        found.add("prompt")
     if hit.kind == "click" and hit.place & TRAP:
         found.add("trap")
     return own if found == own else frozenset(found)

@@ -25,6 +25,7 @@ COMB_SPAN = 120_000_000
 COMB_SLOWLY = 12_000_000
 HAND_SPAN = 120_000_000
 ECHO_SPAN = 4_000_000
+TURNS_SPAN = 10_000_000
 # How far from a hit another one can change what is thought of it: by a hand that another one gave away.
 REACH = HAND_SPAN + max(SWEEP_SPAN, IN_ORDER_SPAN, NETWORKS_SPAN, TRAP_SPAN, COMB_SPAN)
 
@@ -120,6 +121,21 @@ def of_hands(hits: Sequence[Seen], given_away: Collection[int]) -> set[int]:
             for one in known.get((hit.message_id, *hit.hand), ())
         )
     }
+
+
+def in_turns(clicks: Iterable[Seen]) -> set[int]:
+    """Return early clicks on two links of one message from two networks within 10 s; ordered by message, then by instant."""
+    found: set[int] = set()
+    window: deque[Seen] = deque()
+    for hit in clicks:
+        if hit.network is None or not hit.early:
+            continue
+        while window and (window[0].message_id != hit.message_id or hit.at - window[0].at > TURNS_SPAN):
+            window.popleft()
+        others = [one.id for one in window if one.url != hit.url and one.network != hit.network]
+        found.update(others, (hit.id,) if others else ())
+        window.append(hit)
+    return found
 
 
 def echoed(clicks: Iterable[Seen]) -> set[int]:

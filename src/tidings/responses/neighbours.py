@@ -18,6 +18,7 @@ from tidings.responses.crowds import (
     echoed,
     first_then_last,
     hurried,
+    in_turns,
     link_sweeps,
     many_networks,
     network_bursts,
@@ -93,7 +94,7 @@ class Around:
     def of(self, hit_id: int, own: frozenset[str]) -> frozenset[str]:
         """Return all signals of a hit, given those of its own and those that it may have had before."""
         found = own | self.signals.get(hit_id, frozenset())
-        if hit_id in self.pictured and not found.isdisjoint(("fast", "hurried")):
+        if hit_id in self.pictured and not found.isdisjoint(("fast", "prompt", "hurried")):
             return found - {"no_picture"} if self.pictured[hit_id] else found | {"no_picture"}
         return found
 
@@ -131,6 +132,7 @@ def look_around(
         "swept_links": link_sweeps(clicks),
         "first_then_last": first_then_last(clicks),
         "combed": combed(by_hand),
+        "in_turns": in_turns(clicks),
         "hasty": {hit.id for hit in near if hit.id in hurry and _soon(hit)},
     }
     given_away = {hit_id for hit_id, signs in alone.items() if "too_fast" in signs}.union(*behaved.values())
