@@ -2,8 +2,11 @@
 
 `FRESH_ODD` (seeds 601 to 605) were drawn after rules version 4 was finished, and judged once. They share no network of people, no
 program and no seed with any mix before, and stretch what those had: quick people take up to 30 s, filters up to 45 s to 130 s, tabs
-come closer together and farther apart, sandboxes are hastier and slower. The last two are the hard ones: half of Microsoft's networks in
-no list and three in four of the others', more sandboxes and fleets, pages that tell nothing, people who block pictures.
+come closer together and farther apart, sandboxes are hastier and slower. In all of them half of Microsoft's networks are in no
+list, and three in four of those of slow filters and sandboxes; in the last there are more of these and of fleets. Precision was
+0.9759, 0.9497, 0.9831, 0.9927 and 0.9557, recall 0.9723, 0.9841, 0.9682, 0.9887 and 0.9800. The two of firms stay below 0.97: what
+a filter looks into with one link, from a network in no list and half a minute after delivery, shows nothing that a person does
+not, nor does a sandbox that takes its time over the few links of a short message. No mix was taken out and none was drawn again.
 
 `NOT_TOLD` (seeds 606 and 607) are made of what cannot be told from people: filters that follow one to three links minutes after
 delivery from networks in no list, for one recipient in forty; and programs that follow a single link from a network of homes at an

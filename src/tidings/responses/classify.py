@@ -1,6 +1,7 @@
 """Human, machine or unknown: signals of raw hits and what follows from them. Judged, never deleted, again at any time.
 
-Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an open or a click:
+Rules, version 4. A hit has signals; each is strong, weak or a proxy's for an open or a click. Early is less than 150 s after the
+message was delivered, or where nobody knows when that was; a hand is a network with a program (User-Agent):
 
 | signal | holds when | open | click |
 |---|---|---|---|
@@ -12,10 +13,15 @@ Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an op
 | robot | the User-Agent names a known robot, scanner or program | machine_scanner | machine_scanner |
 | trap | a link that nobody can see, or within 60 s of one of the same message | | machine_scanner |
 | too_fast | less than 2 s after the message was delivered (accepted, where nobody told of delivery) | machine_scanner | machine_scanner |
-| swept_links | at least 60 % of the links of a message (of 3 or more) were followed within 5 s | | machine_scanner |
-| first_then_last | the first link of 3 or more, and the last within 10 s after it | | machine_scanner |
+| swept_links | 60 % of the links of a message were followed within 5 s, three at least, five where it is not early | | machine_scanner |
+| first_then_last | early, the first link of 3 or more, and the last within 10 s after it | | machine_scanner |
+| combed | a hand followed 60 % of the links within 2 min, three at least; not early: five at least, over 12 s or more | | machine_scanner |
 | hasty | two different links of one message within 2 s, less than a minute after the message was delivered | | machine_scanner |
-| many_networks | 3 or more networks for one message within 30 s, proxies, relays and Microsoft not counted | machine_scanner | machine_scanner |
+| in_turns | early, two different links of one message from two networks within 10 s | | machine_scanner |
+| echoed | the same link was followed from another network within 4 s after it | | machine_scanner |
+| blind | the same hand loaded the picture less than a second before | | machine_scanner |
+| same_hand | within 2 min of another hit of its hand that is too_fast, swept, first_then_last, combed, hasty or in_turns | machine_scanner | machine_scanner |
+| many_networks | early, 3 or more networks for one message within 30 s, proxies, relays and Microsoft not counted | machine_scanner | machine_scanner |
 | network_burst | one network followed links of 10 or more recipients within 60 s | machine_scanner | machine_scanner |
 | security | the network of a maker of mail filters | weak | machine_scanner |
 | microsoft | a network of Microsoft; on a picture it may be the proxy of Outlook | unknown | machine_scanner |
@@ -23,13 +29,18 @@ Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an op
 | relay | a relay of Apple | machine_proxy | |
 | image_proxy | Gmail's, Yahoo's or Outlook's picture proxy: a person may stand behind it or not | unknown | machine_scanner |
 | fast | less than 10 s after the message was delivered | weak | weak |
-| hurried | two different links of one message within 2 s | | weak |
-| no_picture | a click in an e-mail that is fast or hurried, and from a minute to a second before it no picture was loaded | | weak |
+| prompt | 10 s to 25 s after the message was delivered | | weak |
+| hurried | early, two different links of one message within 2 s | | weak |
+| no_picture | a click in an e-mail that is fast, prompt or hurried, and from a minute to a second before it no picture was loaded | | weak |
 | ordered | its customer ordered within 30 minutes after it, and followed no other link in between | | human |
+| visited | its page told within 30 minutes that somebody acted there (`landing`), and the program followed no other link in between | | human |
 
 The first strong one in this order gives the class and the reason; without one, two weak ones make a machine_scanner
-and a proxy's makes unknown; everything else is human. `ordered` goes before what a person can do as well: hasty,
-many_networks, network_burst, the networks, and weak ones. The open of a message has network_burst when its click from the same network has.
+and a proxy's makes unknown; everything else is human. `ordered` and `visited` go before what a person can do as well: hasty,
+in_turns, blind, same_hand, many_networks, network_burst, the networks, and weak ones. The open of a message has network_burst
+when its click from the same network has.
+
+Version 3 knew no hands, echoes, turns and visits, and took who opens several tabs, or sends a message on, for a machine at any time.
 
 Unsubscribing is always human: only a POST or an answer can do it. An answer is human unless it says of itself that a
 machine wrote it (`provider`). A click implies no open of its own; whoever counts openers counts people who opened or
