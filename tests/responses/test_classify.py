@@ -9,29 +9,11 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from support.classified import AMAZON, APPLE, BARRACUDA, GOOGLE, HIT, MICROSOFT, SECOND, judge_alone
 from support.tracking import BROWSER, RING, SALT, rows_of, sent_run, tracker, url
 from tidings.clock import to_micros
 from tidings.responses import drain as draining
-from tidings.responses.classify import RULES_VERSION, Hit, seen, signals_alone, verdict
-from tidings.responses.crowds import (
-    BURST_SPAN,
-    FIRST,
-    HURRY_SPAN,
-    IN_ORDER_SPAN,
-    LAST,
-    NETWORKS_SPAN,
-    SWEEP_SPAN,
-    TRAP,
-    TRAP_SPAN,
-    Seen,
-    Wording,
-    first_then_last,
-    hurried,
-    link_sweeps,
-    many_networks,
-    network_bursts,
-    trapped,
-)
+from tidings.responses.classify import FAST, PROMPT, RULES_VERSION, signals_alone, verdict
 from tidings.responses.drain import drain
 from tidings.responses.networks import bundled
 from tidings.responses.reclassifying import reclassify
@@ -39,20 +21,6 @@ from tidings.responses.spool import SpoolWriter, encode
 from tidings.store.tables import answers, people
 from tidings.tokens.links import mint
 
-SECOND = 1_000_000
-HIT = Hit(
-    id=1,
-    kind="click",
-    method="GET",
-    message_id=1,
-    customer_id=1,
-    url="https://x/1",
-    at=1_000 * SECOND,
-    network="203.0.113.0/24",
-    user_agent=BROWSER["user-agent"],
-    prefetch=False,
-    accepted_at=0,
-)
 OPEN = replace(HIT, kind="open", url="")
 PHONE = (
     "Mozilla/5.0 (Linux; Android 14; CUBOT KINGKONG 9) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36"
@@ -75,15 +43,6 @@ PEOPLE = [
     "Mozilla/5.0 (Linux; arm_64; Android 13) YaBrowser/25.2 Mobile Safari/537.36",
     "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0 MQQBrowser",
 ]
-
-
-MICROSOFT, BARRACUDA, AMAZON, APPLE, GOOGLE = (
-    "40.94.1.0/24", "64.235.150.0/24", "3.8.1.0/24", "172.225.3.0/24", "66.249.84.0/24",
-)  # fmt: skip
-
-
-def judge_alone(hit):
-    return verdict(hit.kind, signals_alone(hit, bundled()))
 
 
 @pytest.mark.parametrize("agent", PEOPLE)
@@ -146,122 +105,12 @@ def test_one_hit_alone(hit, kind, reason) -> None:
     assert found.judged == {"human": "human", "unknown": "unknown"}.get(kind, "machine")
 
 
-def looked(hits):
-    return [seen(hit, signals_alone(hit, bundled())) for hit in hits]
-
-
-def clicks(*where, links=5):
-    wording = Wording(links, {url(0): FIRST, url(links - 1): LAST, url(99): TRAP})
-    return looked(
-        [
-            replace(HIT, id=n, url=url(place), at=HIT.at + at, wording=wording)
-            for n, (place, at) in enumerate(where, start=1)
-        ]
-    )
-
-
-def test_a_sweep_is_60_percent_of_at_least_three_links_within_five_seconds() -> None:
-    assert link_sweeps(clicks((0, 0), (1, 1), (2, SWEEP_SPAN))) == {1, 2, 3}
-    assert link_sweeps(clicks((0, 0), (1, 1), (2, SWEEP_SPAN + 1))) == set()
-    assert link_sweeps(clicks((0, 0), (1, 1))) == set()
-    assert link_sweeps(clicks((0, 0), (1, 1), (1, 2), (1, 3))) == set()
-    assert link_sweeps(clicks((0, 0), (1, 1), (2, 2), links=6)) == set()
-    assert link_sweeps(clicks((0, 0), (1, 1), (2, 2), (3, 3), links=6)) == {1, 2, 3, 4}
-    assert link_sweeps(clicks((0, 0), (1, 1), links=2)) == set()
-    assert link_sweeps(clicks((0, 0), (1, 1), links=0)) == set()
-    assert link_sweeps(clicks((0, 0), (1, 1), links=3)) == {1, 2}
-    # Only those of the dense window; the ones an hour later are somebody reading.
-    assert link_sweeps(clicks((0, 0), (1, 1), (2, 2), (0, 3_600 * SECOND))) == {1, 2, 3}
-
-
-def test_the_first_link_and_then_the_last_within_ten_seconds_are_no_person() -> None:
-    assert first_then_last(clicks((0, 0), (2, 1), (4, IN_ORDER_SPAN))) == {1, 2, 3}
-    assert first_then_last(clicks((0, 0), (4, IN_ORDER_SPAN + 1))) == set()
-    assert first_then_last(clicks((4, 0), (0, 1))) == set()
-    assert first_then_last(clicks((0, 0), (3, 1))) == set()
-    assert first_then_last(clicks((0, 0), (1, 1), links=2)) == set()
-
-
-def test_two_links_within_two_seconds_are_hurried() -> None:
-    assert hurried(clicks((0, 0), (1, HURRY_SPAN))) == {1, 2}
-    assert hurried(clicks((0, 0), (1, HURRY_SPAN + 1))) == set()
-    assert hurried(clicks((0, 0), (0, 1))) == set()
-
-
-def test_a_trap_marks_the_clicks_of_its_message_for_a_minute_before_and_after() -> None:
-    assert trapped(clicks((1, 0), (99, TRAP_SPAN), (2, 2 * TRAP_SPAN))) == {1, 2, 3}
-    assert trapped(clicks((1, 0), (99, TRAP_SPAN + 1), (2, 2 * TRAP_SPAN + 2))) == {2}
-    assert judge_alone(replace(HIT, wording=Wording(1, {HIT.url: TRAP}))).reason == "trap"
-
-
-def test_three_networks_for_one_message_within_half_a_minute_are_no_person() -> None:
-    def from_networks(*where):
-        return looked(
-            [replace(HIT, id=n, network=net, at=HIT.at + at) for n, (net, at) in enumerate(where, start=1)]
-        )
-
-    home, work, phone = "203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24"
-    assert many_networks(from_networks((home, 0), (work, 1), (phone, NETWORKS_SPAN))) == {1, 2, 3}
-    assert many_networks(from_networks((home, 0), (work, 1), (phone, NETWORKS_SPAN + 1))) == set()
-    assert many_networks(from_networks((home, 0), (work, 1), (home, 2), (None, 3))) == set()
-    # A picture through a relay, a look by the filter, and somebody who follows the link: one person.
-    assert many_networks(from_networks((APPLE, 0), (MICROSOFT, 1), (home, 2))) == set()
-
-
-def crowd(count, span, *, each=1):
-    return [
-        Seen(n, "click", n // each, n // each, "", HIT.at + n * span // max(count - 1, 1), HIT.network, 0)
-        for n in range(1, count + 1)
-    ]
-
-
-def test_a_burst_is_ten_recipients_on_one_network_within_a_minute() -> None:
-    assert network_bursts(crowd(10, BURST_SPAN - SECOND)) == set(range(1, 11))
-    assert network_bursts(crowd(9, 10)) == set()
-    assert network_bursts(crowd(10, 3 * BURST_SPAN)) == set()
-    assert network_bursts(crowd(18, 10, each=2)) == set(range(1, 19))
-    assert network_bursts(crowd(17, 10, each=3)) == set()
-    assert network_bursts([replace(hit, network=None) for hit in crowd(50, 10)]) == set()
-    two = [replace(hit, network=f"10.0.{hit.id % 2}.0/24") for hit in crowd(18, 10)]
-    assert network_bursts(sorted(two, key=lambda hit: (hit.network, hit.at))) == set()
-
-
-def naive(hits, group, value, span, need):
-    found = set()
-    for first in hits:
-        window = [one for one in hits if group(one) == group(first) and 0 <= one.at - first.at <= span]
-        if len({value(one) for one in window}) >= need(first):
-            found |= {one.id for one in window}
-    return found
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_one_pass_finds_what_comparing_all_with_all_finds(seed) -> None:
-    chance = random.Random(seed)
-    hits = [
-        Seen(
-            n,
-            "click",
-            (customer := chance.randrange(12)),
-            customer,
-            url(chance.randrange(4)),
-            HIT.at + chance.randrange(0, 200 * SECOND, SECOND // 2),
-            f"10.0.{chance.randrange(5)}.0/24",
-            4,
-        )
-        for n in range(1, 80)
-    ]
-    by_message = sorted(hits, key=lambda hit: (hit.message_id, hit.at))
-    assert link_sweeps(by_message) == naive(
-        hits, lambda hit: hit.message_id, lambda hit: hit.url, SWEEP_SPAN, lambda _: 3
-    )
-    assert many_networks(by_message) == naive(
-        hits, lambda hit: hit.message_id, lambda hit: hit.network, NETWORKS_SPAN, lambda _: 3
-    )
-    by_network = sorted(hits, key=lambda hit: (hit.network, hit.at))
-    assert network_bursts(by_network) == naive(
-        hits, lambda hit: hit.network, lambda hit: hit.customer_id, BURST_SPAN, lambda _: 10
-    )
+@pytest.mark.parametrize(
+    ("after", "signs"), [(FAST - 1, {"fast"}), (FAST, {"prompt"}), (PROMPT - 1, {"prompt"}), (PROMPT, set())]
+)
+def test_a_click_is_fast_then_prompt_then_neither(after, signs) -> None:
+    assert signals_alone(replace(HIT, accepted_at=HIT.at - after), bundled()) == signs
+    assert "prompt" not in signals_alone(replace(OPEN, accepted_at=OPEN.at - after), bundled())
 
 
 def decided(kind, *signals):
@@ -280,22 +129,30 @@ def test_one_weak_signal_is_not_enough_and_two_are() -> None:
     assert decided("click", "fast") == ("human", None)
     assert decided("click", "fast", "no_picture") == ("machine_scanner", "fast")
     assert decided("click", "hurried", "no_picture") == ("machine_scanner", "hurried")
+    assert decided("click", "prompt") == ("human", None)
+    assert decided("click", "prompt", "no_picture") == ("machine_scanner", "prompt")
     assert decided("open", "datacentre") == ("human", None)
     assert decided("open", "datacentre", "fast") == ("machine_scanner", "datacentre")
     assert decided("open", "image_proxy", "fast") == ("unknown", "image_proxy")
 
 
-@pytest.mark.parametrize("sign", ["network_burst", "many_networks", "datacentre", "security", "microsoft"])
-def test_an_order_right_after_it_makes_a_click_human_where_a_person_can_have_the_sign(sign) -> None:
-    assert decided("click", sign, "ordered") == ("human", "ordered")
-    assert decided("click", sign, "ordered", "head")[0] == "machine_scanner"
+@pytest.mark.parametrize("proof", ["ordered", "visited"])
+@pytest.mark.parametrize(
+    "sign", ["network_burst", "many_networks", "datacentre", "security", "microsoft", "hasty", "same_hand"]
+)
+def test_an_order_right_after_it_makes_a_click_human_where_a_person_can_have_the_sign(sign, proof) -> None:
+    assert decided("click", sign, proof) == ("human", proof)
+    assert decided("click", sign, proof, "head")[0] == "machine_scanner"
+    assert decided("click", proof) == ("human", None)
 
 
 @pytest.mark.parametrize(
-    "sign", ["head", "prefetch", "robot", "trap", "too_fast", "swept_links", "first_then_last"]
+    "sign",
+    ["head", "prefetch", "robot", "trap", "too_fast", "swept_links", "first_then_last", "combed", "echoed"],
 )
 def test_an_order_does_not_excuse_what_no_person_does(sign) -> None:
-    assert verdict("click", frozenset((sign, "ordered"))).judged == "machine"
+    for proof in ("ordered", "visited"):
+        assert verdict("click", frozenset((sign, proof))).judged == "machine"
 
 
 def verdicts(store):
@@ -334,6 +191,7 @@ def test_batches_as_they_come_judge_as_everything_at_once(store, tmp_path, clock
     hits = rows_of(store, answers.hits)
     signals = {name for one in told for name in (one[5] or "").split()}
     assert {"robot", "network_burst", "many_networks", "fast", "no_picture", "first_then_last"} <= signals
+    assert {"same_hand", "echoed"} <= signals
     assert seed != 1 or "swept_links" in signals
     with store.durable("test") as connection:
         connection.execute(sa.delete(answers.responses).where(answers.responses.c.hit_id % 3 == 0))

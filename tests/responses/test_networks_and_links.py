@@ -65,8 +65,8 @@ def test_the_longest_prefix_tells_and_what_is_no_network_is_nobodys() -> None:
 
 
 def test_links_of_many_languages_are_counted_in_the_one_with_fewest(store, folder, clock) -> None:
-    (message,) = sent_run(store, 1, accepted_at=1)
     now = to_micros(clock.now())
+    (message,) = sent_run(store, 1, accepted_at=now - 60 * SECOND)
     run = rows_of(store, sending.runs)[0].id
     with store.durable("test") as connection:
         rows = [("en", n, url(n)) for n in range(9)] + [("de", n, url(n)) for n in range(3)]
@@ -74,7 +74,7 @@ def test_links_of_many_languages_are_counted_in_the_one_with_fewest(store, folde
             sa.insert(answers.links),
             [{"run_id": run, "locale": locale, "position": n, "url": to} for locale, n, to in rows],
         )
-    arrive(store, folder, clock, [click(message, now + n, to=n) for n in (0, 1)])
+    arrive(store, folder, clock, [click(message, now + n, to=n) for n in (0, 1, 2)])
     assert {one[3] for one in judged(store)} == {"swept_links"}
 
 

@@ -97,3 +97,17 @@ def test_days_are_those_of_the_workspace_and_wrong_ones_are_refused(tidings, fol
         tidings("--from", "2027-03-03", "--to", "2027-03-02")
     with pytest.raises(UsageError, match="is no day"):
         tidings("--from", "2027-3-2")
+
+
+def test_networks_that_behave_like_a_filters_are_told(tidings, folder, clock) -> None:
+    now = to_micros(clock.now())
+    messages = sent_run(tidings.store, 3, links=3, accepted_at=now - MINUTE)
+    sweeps = [click(message, now + n, to=n, ip="198.51.100.0/24") for message in messages for n in range(3)]
+    arrive(tidings.store, folder, clock, sorted(sweeps, key=lambda one: one["at"]))
+    data = json.loads(tidings("--json"))
+    strange = {"network": "198.51.100.0/24", "customers": 3, "given_away": 3, "taken_for_people": 0}
+    assert data["suspects"] == [strange]
+    said = tidings()
+    assert "198.51.100.0/24" in said
+    assert "Name those of filters in config/networks.txt as `security`" in said
+    assert max(map(len, said.splitlines())) <= 130

@@ -269,6 +269,6 @@ def test_two_links_at_once_are_a_machines_within_a_minute_of_delivery_though_a_p
     arrive(store, folder, clock, [click(message, at + SECOND, to=5)])
     told = judged(store)
     assert [one[1] for one in told] == ["human", judged_as, judged_as]
-    assert [one[4] for one in told[1:]] == ["hasty hurried" if after < 60 else "hurried"] * 2
+    assert [one[4] for one in told[1:]] == ["hasty same_hand hurried" if after < 60 else "hurried"] * 2
     reclassify(store)
     assert judged(store) == told

@@ -27,6 +27,23 @@ def judged(text: str, seconds: float) -> str:
     return f"{len(found)} mixes: precision ≥ {precision:.4f}, recall ≥ {recall:.4f}"
 
 
+def reached(text: str, seconds: float) -> str:
+    """Return the figures of mixes that stay below the target of precision; recall must not, nor precision below what is told."""
+    found = re.findall(r"human-click precision ([0-9.]+), recall ([0-9.]+)", text)
+    claim(len(found) == 2, f"{len(found)} mixes were judged")
+    claim(all(float(precision) >= 0.949 and float(recall) >= 0.95 for precision, recall in found), str(found))
+    return "below 0.97: " + "; ".join(
+        f"precision {precision}, recall {recall}" for precision, recall in found
+    )
+
+
+def not_told(text: str, seconds: float) -> str:
+    """Return the precision of mixes with machines that cannot be told from people."""
+    found = re.findall(r"(not told: [a-z ]+): human-click precision ([0-9.]+), recall", text)
+    claim(len(found) == 2 and " failed" not in text, f"{len(found)} mixes were judged")
+    return "; ".join(f"{name.removeprefix('not told: ')}: precision {precision}" for name, precision in found)
+
+
 def beside_others(text: str, seconds: float) -> str:
     """Return the CPU seconds of a million paths, beside those of the other tool in the same run."""
     ours = float(last(r"Markov of order 1: ([0-9.]+) s CPU")(text, seconds))
@@ -57,9 +74,12 @@ DATA = f"{PYTEST} -m public tests/reference_data"
 ROWS = [
     Shown("1", "touches of messages, ads and offline contacts; matched back by code, phone, e-mail, landing page, visitor", f"{MEASURED}/test_touches.py tests/customers/test_import_touches.py tests/customers/test_visitors.py", passed),
     Shown("1", "costs: encodings, decimal comma, tax, the row of sums checked, a re-export replaces its days", f"{PYTEST} tests/customers/test_import_costs.py tests/customers/test_cost_numbers.py", passed),
-    Shown("2", "rules of hits with versions, raw hits kept, judged again by command, killed and begun anew", f"{PYTEST} tests/responses/test_classify.py tests/responses/test_neighbours.py tests/responses/test_reclassifying.py tests/responses/test_reclassify_command.py", passed),
-    Shown("2", "clicks of people told from those of machines on mixes held out from the rules, one network of a filter in six in no list", "python -m pytest -q -s tests/responses/test_humans_and_machines.py -k 'told_from or on_postgresql'", judged),
-    Shown("2", "the same where half of the networks of filters are in no list, judged once and last", "python -m pytest -q -s tests/responses/test_humans_and_machines.py -k '303 or 304'", judged),
+    Shown("2", "rules of hits with versions, raw hits kept, judged again by command, killed and begun anew", f"{PYTEST} tests/responses/test_classify.py tests/responses/test_crowds.py tests/responses/test_visits.py tests/responses/test_suspects.py tests/responses/test_neighbours.py tests/responses/test_reclassifying.py tests/responses/test_reclassify_command.py", passed),
+    Shown("2", "clicks of people told from those of machines on mixes held out from the rules, one network of a filter in six in no list", "python -m pytest -q -s tests/responses/test_humans_and_machines.py -k 'clicks_of_people or on_postgresql'", judged),
+    Shown("2", "the same where half of the networks of filters are in no list, on mixes that no rule was set on", "python -m pytest -q -s tests/responses/test_humans_and_machines.py -k '303 or 304'", judged),
+    Shown("2", "and with tabs, forwarded messages, fleets, sandboxes, filters that look at the click: a shop, a sale, friends; judged once", "python -m pytest -q -s tests/responses/test_humans_and_machines.py -k '601 or 603 or 604'", judged),
+    Shown("2", "the same at firms, one recipient in three behind a filter: precision stays below the target, as the page says", "python -m pytest -q -s tests/responses/test_humans_and_machines.py -k '602 or 605'", reached),
+    Shown("2", "what cannot be told from people: slow filters in no list, programs at the hours of people; figures, no claim", "python -m pytest -q -s tests/responses/test_humans_and_machines.py -k 'cannot_be_told'", not_told),
     Shown("3", "offers: pools reserved in the claim, never twice also under kills, ends, at_most, stop_when, exhausted", f"{PYTEST} tests/delivery/test_offers.py tests/delivery/test_offers_and_kills.py tests/cli/test_offers_command.py tests/twelve", passed),
     Shown("3", "redemption by orders; products and stock by import; the offered product and its price in messages", f"{MEASURED}/test_redemptions.py tests/customers/test_import_products.py tests/cli/test_offered_products.py", passed),
     Shown("4", "seven models, windows, sums to the cent, unattributed lines, one order's path, changes of rules", f"{MEASURED}/test_attribution.py tests/measurement/test_attribution_command.py tests/measurement/test_attribution_kept.py tests/measurement/test_attribution_paths.py tests/statistics/test_markov.py tests/statistics/test_shapley.py tests/statistics/test_credit.py", passed),

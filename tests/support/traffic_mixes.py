@@ -10,7 +10,8 @@ these mixes are not held out any more, and stand here for what a list that knows
 everything that a rule could have learned by heart: networks of people, offices and filters, programs, distributions of delays
 (people sooner and later, filters slower and faster), shares, numbers of links, sizes of firms, with and without a provider that
 tells of delivery. They are also kinder than the first: one in six of Microsoft's networks is in no list (and a third of the
-others') instead of half. So that good figures are not owed to that, half_known_mixes.py has more with half in no list.
+others') instead of half. So that good figures are not owed to that, half_known_mixes.py has more with half in no list, and
+fresh_odd_mixes.py more of what is odd in people and machines, on which version 4 is judged (set on training_mixes.py).
 A mix is changed when it is wrong about the world, never because the rules do badly on it.
 """
 

@@ -48,10 +48,11 @@ def played(store, folder, clock, mix):
 
 def judged(store, made):
     """Return each hit that was made with the row of its response."""
-    hits = [one for one in made.made if one.record["k"] != "event"]
+    hits = [one for one in made.made if one.record["k"] in ("open", "click")]
     rows = rows_of(store, answers.responses)
     by_hit = {row.hit_id: row for row in rows}
-    stored = rows_of(store, answers.hits)
+    # A visit is kept as it came and judged by nobody.
+    stored = rows_of(store, answers.hits, answers.hits.c.kind != "visit")
     assert len(stored) == len(hits) == len(rows)
     return [(one, by_hit[row.id]) for one, row in zip(hits, stored, strict=True)]
 

@@ -9,10 +9,11 @@ import click
 from tidings.cli.options import environment_option, examples, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tidings.measurement.touches import Refreshed
     from tidings.responses.reclassifying import Reclassified
+    from tidings.responses.suspects import Suspect
 
 _KINDS = {"opened": "opens", "clicked": "clicks", "unsubscribed": "unsubscriptions", "replied": "answers"}
 
@@ -48,6 +49,9 @@ def command(
       classes     kind, before, now, count (before is null: none)
       customers   by kind: before, after, gained, lost
       touches     added, removed; null with --dry-run
+      suspects    networks that behave like a filter's and stand in
+                  no list: network, customers, given_away,
+                  taken_for_people
     """  # noqa: D301
     import json
     from datetime import timedelta
@@ -60,6 +64,7 @@ def command(
     from tidings.measurement.touches import refresh
     from tidings.responses.networks import networks_of
     from tidings.responses.reclassifying import reclassify
+    from tidings.responses.suspects import suspects
 
     begin, end = day_of(first, "--from"), day_of(last, "--to")
     if begin and end and begin > end:
@@ -68,24 +73,33 @@ def command(
         definitions = session.settings.definitions
         zone = ZoneInfo(definitions.workspace.zone)
         networks = networks_of(definitions.root)
+        since = None if begin is None else to_micros(local_midnight(begin, zone))
+        until = None if end is None else to_micros(local_midnight(end + timedelta(days=1), zone))
         with _showing(quiet=as_json) as progress:
             result = reclassify(
                 session.store,
-                since=None if begin is None else to_micros(local_midnight(begin, zone)),
-                until=None if end is None else to_micros(local_midnight(end + timedelta(days=1), zone)),
+                since=since,
+                until=until,
                 networks=networks,
                 dry_run=dry_run,
                 progress=progress,
             )
+        with session.store.read() as connection:
+            strange = suspects(connection, networks, since=since, until=until)
         touches = None if dry_run else refresh(session.store, definitions, now=session.clock.now())
     if as_json:
-        click.echo(json.dumps(_as_json(result, touches, dry_run=dry_run), ensure_ascii=False, indent=2))
+        click.echo(
+            json.dumps(_as_json(result, touches, strange, dry_run=dry_run), ensure_ascii=False, indent=2)
+        )
     else:
         _show(result, touches, dry_run=dry_run)
+        _show_suspects(strange)
     return 0
 
 
-def _as_json(result: Reclassified, touches: Refreshed | None, *, dry_run: bool) -> dict[str, Any]:
+def _as_json(
+    result: Reclassified, touches: Refreshed | None, strange: Sequence[Suspect], *, dry_run: bool
+) -> dict[str, Any]:
     from dataclasses import asdict
 
     from tidings.responses.classify import RULES_VERSION
@@ -104,6 +118,7 @@ def _as_json(result: Reclassified, touches: Refreshed | None, *, dry_run: bool) 
         ],
         "customers": {kind: asdict(people) for kind, people in result.customers.items()},
         "touches": None if touches is None else {"added": touches.added, "removed": touches.removed},
+        "suspects": [asdict(one) for one in strange],
     }
 
 
@@ -148,6 +163,25 @@ def _show(result: Reclassified, touches: Refreshed | None, *, dry_run: bool) -> 
             f"Touches: {touches.added:,} added, {touches.removed:,} taken away. Reports and `tidings attribute` count by them; "
             "what flows did already stays done."
         )
+
+
+def _show_suspects(strange: Sequence[Suspect]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not strange:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("network", no_wrap=True)
+    for name in ("customers", "not as people click", "taken for people"):
+        table.add_column(name, justify="right")
+    for one in strange:
+        table.add_row(one.network, f"{one.customers:,}", f"{one.given_away:,}", f"{one.taken_for_people:,}")
+    click.echo("\nThese networks behave like a filter's, and stand in no list:\n")
+    Console(markup=False, highlight=False).print(table)
+    click.echo(
+        "\nLook whose they are. Name those of filters in config/networks.txt as `security`, and judge again."
+    )
 
 
 def _moved(count: int, sign: str) -> str:

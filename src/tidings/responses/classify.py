@@ -1,6 +1,7 @@
 """Human, machine or unknown: signals of raw hits and what follows from them. Judged, never deleted, again at any time.
 
-Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an open or a click:
+Rules, version 4. A hit has signals; each is strong, weak or a proxy's for an open or a click. Early is less than 150 s after the
+message was delivered, or where nobody knows when that was; a hand is a network with a program (User-Agent):
 
 | signal | holds when | open | click |
 |---|---|---|---|
@@ -12,10 +13,15 @@ Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an op
 | robot | the User-Agent names a known robot, scanner or program | machine_scanner | machine_scanner |
 | trap | a link that nobody can see, or within 60 s of one of the same message | | machine_scanner |
 | too_fast | less than 2 s after the message was delivered (accepted, where nobody told of delivery) | machine_scanner | machine_scanner |
-| swept_links | at least 60 % of the links of a message (of 3 or more) were followed within 5 s | | machine_scanner |
-| first_then_last | the first link of 3 or more, and the last within 10 s after it | | machine_scanner |
+| swept_links | 60 % of the links of a message were followed within 5 s, three at least, five where it is not early | | machine_scanner |
+| first_then_last | early, the first link of 3 or more, and the last within 10 s after it | | machine_scanner |
+| combed | a hand followed 60 % of the links within 2 min, three at least; not early: five at least, over 12 s or more | | machine_scanner |
 | hasty | two different links of one message within 2 s, less than a minute after the message was delivered | | machine_scanner |
-| many_networks | 3 or more networks for one message within 30 s, proxies, relays and Microsoft not counted | machine_scanner | machine_scanner |
+| in_turns | early, two different links of one message from two networks within 10 s | | machine_scanner |
+| echoed | the same link was followed from another network within 4 s after it | | machine_scanner |
+| blind | the same hand loaded the picture less than a second before | | machine_scanner |
+| same_hand | within 2 min of another hit of its hand that is too_fast, swept, first_then_last, combed, hasty or in_turns | machine_scanner | machine_scanner |
+| many_networks | early, 3 or more networks for one message within 30 s, proxies, relays and Microsoft not counted | machine_scanner | machine_scanner |
 | network_burst | one network followed links of 10 or more recipients within 60 s | machine_scanner | machine_scanner |
 | security | the network of a maker of mail filters | weak | machine_scanner |
 | microsoft | a network of Microsoft; on a picture it may be the proxy of Outlook | unknown | machine_scanner |
@@ -23,13 +29,18 @@ Rules, version 3. A hit has signals; each is strong, weak or a proxy's for an op
 | relay | a relay of Apple | machine_proxy | |
 | image_proxy | Gmail's, Yahoo's or Outlook's picture proxy: a person may stand behind it or not | unknown | machine_scanner |
 | fast | less than 10 s after the message was delivered | weak | weak |
-| hurried | two different links of one message within 2 s | | weak |
-| no_picture | a click in an e-mail that is fast or hurried, and from a minute to a second before it no picture was loaded | | weak |
+| prompt | 10 s to 25 s after the message was delivered | | weak |
+| hurried | early, two different links of one message within 2 s | | weak |
+| no_picture | a click in an e-mail that is fast, prompt or hurried, and from a minute to a second before it no picture was loaded | | weak |
 | ordered | its customer ordered within 30 minutes after it, and followed no other link in between | | human |
+| visited | its page told within 30 minutes that somebody acted there (`landing`), and the program followed no other link in between | | human |
 
 The first strong one in this order gives the class and the reason; without one, two weak ones make a machine_scanner
-and a proxy's makes unknown; everything else is human. `ordered` goes before what a person can do as well: hasty,
-many_networks, network_burst, the networks, and weak ones. The open of a message has network_burst when its click from the same network has.
+and a proxy's makes unknown; everything else is human. `ordered` and `visited` go before what a person can do as well: hasty,
+in_turns, blind, same_hand, many_networks, network_burst, the networks, and weak ones. The open of a message has network_burst
+when its click from the same network has.
+
+Version 3 knew no hands, echoes, turns and visits, and took who opens several tabs, or sends a message on, for a machine at any time.
 
 Unsubscribing is always human: only a POST or an answer can do it. An answer is human unless it says of itself that a
 machine wrote it (`provider`). A click implies no open of its own; whoever counts openers counts people who opened or
@@ -46,13 +57,17 @@ from tidings.responses.agents import MAIL_PRIVACY, kind_of_agent
 from tidings.responses.crowds import NO_LINKS, TRAP, Seen, Wording
 from tidings.responses.networks import Networks
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 
 TOO_FAST = 2_000_000
 FAST = 10_000_000
+# A click this soon is a filter's as often as a person's, unless a picture shows that somebody looked.
+PROMPT = 25_000_000
 PICTURE_SPAN = 60_000_000
 # Who follows two links at once in the first minute has not read the message; later it may be somebody who opens tabs.
 SOON = 60_000_000
+# Filters look at delivery, and most are done by then; after it, who opens links at once may be a person with tabs.
+EARLY = 150_000_000
 # Nobody sees a message and follows a link of it within a second.
 LEAST_LOOK = 1_000_000
 # Filters look into a message before they say that it is delivered; a delivery told of much later than somebody followed
@@ -78,7 +93,12 @@ _WEIGHTS: Mapping[str, tuple[str | None, str | None]] = {
     "too_fast": (_SCANNER, _SCANNER),
     "swept_links": (None, _SCANNER),
     "first_then_last": (None, _SCANNER),
+    "combed": (None, _SCANNER),
     "hasty": (None, _SCANNER),
+    "in_turns": (None, _SCANNER),
+    "echoed": (None, _SCANNER),
+    "blind": (None, _SCANNER),
+    "same_hand": (_SCANNER, _SCANNER),
     "many_networks": (_SCANNER, _SCANNER),
     "network_burst": (_SCANNER, _SCANNER),
     "security": (_WEAK, _SCANNER),
@@ -87,15 +107,21 @@ _WEIGHTS: Mapping[str, tuple[str | None, str | None]] = {
     "relay": (_PROXY, None),
     "image_proxy": ("unknown", _SCANNER),
     "fast": (_WEAK, _WEAK),
+    "prompt": (None, _WEAK),
     "hurried": (None, _WEAK),
     "no_picture": (None, _WEAK),
     "ordered": (None, None),
+    "visited": (None, None),
 }
 SIGNALS = tuple(_WEIGHTS)
+_PROOFS = ("ordered", "visited")
 # Signs of a machine that a person may have too: somebody in an office of many, or behind the network of a filter.
 _POSSIBLE = frozenset(
     (
         "hasty",
+        "in_turns",
+        "blind",
+        "same_hand",
         "many_networks",
         "network_burst",
         "security",
@@ -103,9 +129,11 @@ _POSSIBLE = frozenset(
         "datacentre",
         "relay",
         "fast",
+        "prompt",
         "hurried",
         "no_picture",
         "ordered",
+        "visited",
     )
 )
 # Hits beside which a person may follow the same message from a network of their own: how many networks there were says
@@ -185,6 +213,8 @@ def signals_alone(hit: Hit, networks: Networks) -> frozenset[str]:
         found.add("image_proxy" if kind == "proxy" else kind)
     if (since := hit.since) is not None and since < FAST:
         found.add("too_fast" if since < TOO_FAST else "fast")
+    elif since is not None and since < PROMPT and hit.kind == "click":
+        found.add("prompt")
     if hit.kind == "click" and hit.place & TRAP:
         found.add("trap")
     return own if found == own else frozenset(found)
@@ -210,7 +240,11 @@ def seen(hit: Hit, signals: Iterable[str]) -> Seen:
     """Return a hit as the signs of many hits look at it."""
     network = hit.network if _EXPLAINED.isdisjoint(signals) else None
     links, place = hit.wording.links, hit.place
-    return Seen(hit.id, hit.kind, hit.message_id, hit.customer_id, hit.url, hit.at, network, links, place)
+    early = (since := hit.since) is None or since < EARLY
+    return Seen(
+        hit.id, hit.kind, hit.message_id, hit.customer_id, hit.url, hit.at, network, links, place,
+        (hit.network, hit.user_agent), early,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
@@ -221,8 +255,9 @@ def verdict(kind: str, signals: frozenset[str]) -> Verdict:
         machine = "provider" in signals and kind not in _ALWAYS_HUMAN
         return Verdict("machine_scanner", "provider", ordered) if machine else Verdict("human", None, ordered)
     place = 0 if kind == "open" else 1
-    if "ordered" in signals and signals <= _POSSIBLE:
-        return Verdict("human", "ordered" if len(ordered) > 1 else None, ordered)
+    proof = next((name for name in _PROOFS if name in signals), None)
+    if proof is not None and signals <= _POSSIBLE:
+        return Verdict("human", proof if signals.difference(_PROOFS) else None, ordered)
     weights = [(name, _WEIGHTS[name][place]) for name in ordered]
     for name, weight in weights:
         if weight not in (None, _WEAK, "unknown"):

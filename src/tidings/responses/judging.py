@@ -18,7 +18,7 @@ from tidings.responses.classify import (
 )
 from tidings.responses.neighbours import Around, look_around
 from tidings.responses.networks import Networks
-from tidings.responses.proving import ORDER_SPAN, ordered_hits
+from tidings.responses.proving import ORDER_SPAN, ordered_hits, visited_hits
 from tidings.store.batches import insert_rows
 from tidings.store.tables import answers
 
@@ -102,8 +102,21 @@ def note_orders(connection: sa.Connection, orders: Collection[tuple[int, int]]) 
     proved = ordered_hits(
         connection, {customer for customer, _ in orders}, min(instants) - ORDER_SPAN, max(instants)
     )
-    around = Around({hit_id: frozenset(("ordered",)) for hit_id in proved}, {})
-    write_verdicts(connection, _raised(connection, around, proved))
+    _prove(connection, proved, "ordered")
+
+
+def note_visits(connection: sa.Connection, visits: Collection[tuple[int, int]]) -> None:
+    """Let visits, given as (message, instant) and stored, show that the clicks right before them were made by people."""
+    if visits:
+        instants = [at for _, at in visits]
+        messages = {message for message, _ in visits}
+        proved = visited_hits(connection, messages, min(instants) - ORDER_SPAN, max(instants))
+        _prove(connection, proved, "visited")
+
+
+def _prove(connection: sa.Connection, hits: Collection[int], sign: str) -> None:
+    around = Around({hit_id: frozenset((sign,)) for hit_id in hits}, {})
+    write_verdicts(connection, _raised(connection, around, hits))
 
 
 def response_row(hit_id: int, hit: Hit, given: Verdict) -> tuple[Any, ...]:

@@ -14,11 +14,15 @@ from tidings.responses.crowds import (
     BURST_SPAN,
     REACH,
     Seen,
+    combed,
+    echoed,
     first_then_last,
     hurried,
+    in_turns,
     link_sweeps,
     many_networks,
     network_bursts,
+    of_hands,
     trapped,
 )
 from tidings.responses.networks import Networks
@@ -90,7 +94,7 @@ class Around:
     def of(self, hit_id: int, own: frozenset[str]) -> frozenset[str]:
         """Return all signals of a hit, given those of its own and those that it may have had before."""
         found = own | self.signals.get(hit_id, frozenset())
-        if hit_id in self.pictured and not found.isdisjoint(("fast", "hurried")):
+        if hit_id in self.pictured and not found.isdisjoint(("fast", "prompt", "hurried")):
             return found - {"no_picture"} if self.pictured[hit_id] else found | {"no_picture"}
         return found
 
@@ -111,7 +115,8 @@ def look_around(
         [*asked, *(one for one in stored if one.id not in known)],
         key=lambda hit: (hit.message_id, hit.at, hit.id),
     )
-    looked = [seen(hit, signals_alone(hit, networks)) for hit in near]
+    alone = {hit.id: signals_alone(hit, networks) for hit in near}
+    looked = [seen(hit, alone[hit.id]) for hit in near]
     clicks = [one for one in looked if one.kind == "click"]
     bursts = bursts_around(
         connection, [hit for hit in (near if anew else asked) if hit.kind == "click"], networks, anew=anew
@@ -122,11 +127,21 @@ def look_around(
         ]
     found: dict[int, set[str]] = {}
     hurry = hurried(clicks)
+    by_hand = sorted(clicks, key=lambda one: (one.message_id, one.hand[0] or "", one.hand[1], one.at))
+    behaved = {
+        "swept_links": link_sweeps(clicks),
+        "first_then_last": first_then_last(clicks),
+        "combed": combed(by_hand),
+        "in_turns": in_turns(clicks),
+        "hasty": {hit.id for hit in near if hit.id in hurry and _soon(hit)},
+    }
+    given_away = {hit_id for hit_id, signs in alone.items() if "too_fast" in signs}.union(*behaved.values())
     for name, ids in (
-        ("swept_links", link_sweeps(clicks)),
-        ("first_then_last", first_then_last(clicks)),
+        *behaved.items(),
+        ("same_hand", of_hands(looked, given_away)),
+        ("echoed", echoed(clicks)),
+        ("blind", _blind(near)),
         ("hurried", hurry),
-        ("hasty", {hit.id for hit in near if hit.id in hurry and _soon(hit)}),
         ("many_networks", many_networks(looked)),
         ("trap", trapped(looked)),
         (_BURST, {one.id for one in bursts} | _opens_with(connection, bursts, near)),
@@ -231,6 +246,24 @@ def _pictured(near: Sequence[Hit]) -> Iterable[tuple[Hit, bool]]:
         if hit.kind == "click" and hit.url in hit.wording.places:
             looks = opened.get(hit.message_id, ())
             yield hit, any(LEAST_LOOK <= hit.at - at <= PICTURE_SPAN for at in looks)
+
+
+def _blind(near: Sequence[Hit]) -> set[int]:
+    """Return clicks on links of e-mails whose picture the same program loaded less than a second before."""
+    opened: dict[tuple[object, ...], list[int]] = {}
+    for hit in near:
+        if hit.kind == "open":
+            opened.setdefault((hit.message_id, hit.network, hit.user_agent), []).append(hit.at)
+    return {
+        hit.id
+        for hit in near
+        if hit.kind == "click"
+        and hit.url in hit.wording.places
+        and any(
+            0 <= hit.at - at < LEAST_LOOK
+            for at in opened.get((hit.message_id, hit.network, hit.user_agent), ())
+        )
+    }
 
 
 def _soon(hit: Hit) -> bool:

@@ -1,19 +1,30 @@
-"""What shows that a person was there after all: an order of the same customer right after a click."""
+"""What shows that a person was there after all: an order of the same customer, or somebody who acts on the page, after a click."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.responses.landing import BY_SERVER, VISIT
 from tidings.store.tables import answers, people
 
-# How long after a click an order still proves that a person followed the link.
+# How long after a click an order, or a visit, still proves that a person followed the link.
 ORDER_SPAN = 30 * 60 * 1_000_000
 
 _AT_ONCE = 1_000
-_responses, _events = answers.responses, people.events
+_hits, _responses, _events = answers.hits, answers.responses, people.events
+
+# Written once: to put a statement together costs more than a small batch takes to be read.
+_OF_MESSAGES = sa.select(
+    _hits.c.id, _hits.c.message_id, _hits.c.at, _hits.c.user_agent, _hits.c.detail
+).where(
+    _hits.c.message_id.in_(sa.bindparam("messages", expanding=True)),
+    _hits.c.kind == sa.bindparam("of"),
+    _hits.c.at.between(sa.bindparam("earliest"), sa.bindparam("latest")),
+)
 
 
 def ordered_hits(
@@ -37,6 +48,42 @@ def ordered_hits(
         ).all()
         if orders:
             found |= _last_before(connection, [(customer, at) for customer, at in orders], earliest)
+    return found
+
+
+def visited_hits(
+    connection: sa.Connection, messages: Collection[int], earliest: int, latest: int
+) -> set[int]:
+    """Return the stored clicks from `earliest` to `latest` (microseconds) on whose pages somebody acted within 30 minutes.
+
+    It was the last click of the message before, by the same program: a filter that comes in between proves nothing of itself.
+    What a server tells has no program, and tells of the last click.
+    """
+    wanted = sorted(messages)
+    found: set[int] = set()
+    for start in range(0, len(wanted), _AT_ONCE):
+        span = {
+            "messages": wanted[start : start + _AT_ONCE],
+            "earliest": earliest,
+            "latest": latest + ORDER_SPAN,
+        }
+        visits = connection.execute(_OF_MESSAGES, span | {"of": VISIT}).all()
+        if not visits:
+            continue
+        span["messages"] = sorted({visit.message_id for visit in visits})
+        clicks: dict[int, list[Any]] = {}
+        for click in connection.execute(_OF_MESSAGES, span | {"of": "click"}):
+            clicks.setdefault(click.message_id, []).append(click)
+        for visit in visits:
+            by_server = (visit.detail or {}).get("by") == BY_SERVER
+            before = [
+                (click.at, click.id)
+                for click in clicks.get(visit.message_id, ())
+                if 0 <= visit.at - click.at <= ORDER_SPAN
+                and (by_server or click.user_agent == visit.user_agent)
+            ]
+            if before:
+                found.add(max(before)[1])
     return found
 
 

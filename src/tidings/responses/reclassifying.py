@@ -17,7 +17,7 @@ from tidings.responses.judging import COLUMNS, RESPONSE_KINDS, response_row
 from tidings.responses.message_facts import Facts, read_facts
 from tidings.responses.neighbours import look_around
 from tidings.responses.networks import Networks, bundled
-from tidings.responses.proving import ordered_hits
+from tidings.responses.proving import ordered_hits, visited_hits
 from tidings.store.batches import insert_rows
 from tidings.store.database import Store
 from tidings.store.tables import answers
@@ -113,7 +113,15 @@ class _Chunk:
             around = look_around(connection, hits, self._networks, anew=True)
             instants = [hit.at for hit in hits]
             clickers = {hit.customer_id for hit in hits if hit.kind == "click"}
-            ordered = ordered_hits(connection, clickers, min(instants), max(instants))
+            proofs = {
+                "ordered": ordered_hits(connection, clickers, min(instants), max(instants)),
+                "visited": visited_hits(
+                    connection,
+                    {hit.message_id for hit in hits if hit.kind == "click"},
+                    min(instants),
+                    max(instants),
+                ),
+            }
             self._old = {
                 row.hit_id: row
                 for row in connection.execute(
@@ -122,7 +130,8 @@ class _Chunk:
             }
         for hit in hits:
             signals = around.of(hit.id, signals_alone(hit, self._networks))
-            self._new[hit.id] = verdict(hit.kind, signals | {"ordered"} if hit.id in ordered else signals)
+            proved = {sign for sign, ids in proofs.items() if hit.id in ids}
+            self._new[hit.id] = verdict(hit.kind, signals | proved if proved else signals)
 
     def count(self, result: Reclassified, people: Mapping[str, Counter[int]]) -> None:
         """Add what changes to a result, and to `people` how many more human responses each customer has."""

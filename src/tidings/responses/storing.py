@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from tidings.delivery.withdrawing import withdraw
 from tidings.responses.classify import Hit
-from tidings.responses.judging import RESPONSE_KINDS, Judgement, judge_new, store_judgement
+from tidings.responses.judging import RESPONSE_KINDS, Judgement, judge_new, note_visits, store_judgement
+from tidings.responses.landing import VISIT
 from tidings.responses.message_facts import Facts, read_facts
 from tidings.responses.networks import Networks, bundled
 from tidings.responses.server_events import store_events
@@ -77,7 +78,7 @@ def prepare(
         message = messages.get(record["m"])
         detail: Record = {name: record[name] for name in ("prefetch", "by", "machine") if name in record}
         hit = None
-        if message is not None:
+        if message is not None and record["k"] != VISIT:
             hit = _hit(-place, record, message)
             if record["k"] == "unsubscribe":
                 withdrawals.append((record["m"], record["at"], record["by"]))
@@ -110,6 +111,8 @@ def apply(
     judged = [(hit_id, hit) for hit_id, (_, hit) in zip(ids, prepared.hits, strict=True) if hit is not None]
     insert_rows(connection, answers.hits, rows, _HIT_COLUMNS)
     responses = store_judgement(connection, judged, prepared.judgement)
+    # The columns of a row in the order of _HIT_COLUMNS, without its id.
+    note_visits(connection, [(row[3], row[5]) for row, _ in prepared.hits if row[1] == VISIT and row[3]])
     unsubscribed = withdraw(connection, prepared.withdrawals, now=now, kinds=kinds)
     events, customers = store_events(connection, prepared.events, salt=salt, country=country, now=now)
     return {

@@ -34,6 +34,7 @@ from tidings.responses.group import GroupCommit
 from tidings.responses.hooks import MOST_BYTES as HOOK_BYTES
 from tidings.responses.hooks import Hooks
 from tidings.responses.hooks import Verdict as HookVerdict
+from tidings.responses.landing import visit_record, with_token
 from tidings.responses.request import (
     BodyTooLarge,
     ClientGone,
@@ -47,7 +48,7 @@ from tidings.responses.request import (
 from tidings.responses.spool import PROBE, encode
 from tidings.tokens.api_keys import ApiKeys
 from tidings.tokens.keyring import KeyRing
-from tidings.tokens.links import InvalidToken, Purpose, Token, Verifier, is_web_address
+from tidings.tokens.links import InvalidToken, Minter, Purpose, Token, Verifier, is_web_address
 from tidings.tokens.short import UNSUBSCRIBE, ShortVerifier
 
 # Returns where the link of a row of `links` leads, None when that cannot be looked up now.
@@ -97,6 +98,7 @@ def make_app(
     tracker = _Tracker(
         Verifier(ring), spool, clock=clock, title=title, reader=reader, api_keys=api_keys or ApiKeys()
     )
+    tracker.minter = Minter(ring)
     tracker.shorts = ShortVerifier(ring)
     tracker.hooks = hooks
     tracker.target_of = target_of
@@ -121,6 +123,7 @@ class _Tracker:
         self._title = title
         self._reader = reader
         self._api_keys = api_keys
+        self.minter: Minter | None = None
         self.shorts: ShortVerifier | None = None
         self.hooks: Hooks | None = None
         self.target_of: TargetOf | None = None
@@ -167,6 +170,8 @@ class _Tracker:
             return (
                 await self._picture(scope, token) if method in ("GET", "HEAD") else not_allowed("GET, HEAD")
             )
+        if kind == "/v/":
+            return await self._visit(scope, token) if method == "POST" else not_allowed("POST")
         if path == "/v1/events":
             return await self._events(scope, receive) if method == "POST" else not_allowed("POST")
         if path in ("/livez", "/readyz"):
@@ -186,12 +191,30 @@ class _Tracker:
         token = self._token("click", name)
         if token is None or not is_web_address(token.target):
             return self._wrong(scope)
-        await self._hit(scope, "click", token)
-        return Answer(302, [*COMMON, (b"location", location(token.target))])
+        return await self._followed(scope, token)
 
-    async def _hit(self, scope: Scope, kind: str, token: Token) -> None:
+    async def _followed(self, scope: Scope, token: Token) -> Answer:
+        """Note a click, and send it where it leads; the page that wants a token gets one, but none of who hides."""
+        target, minter = token.target, self.minter
+        if await self._hit(scope, "click", token) and minter is not None:
+            target = with_token(target, lambda: minter.mint("visit", token.message_id))
+        return Answer(302, [*COMMON, (b"location", location(target))])
+
+    async def _visit(self, scope: Scope, name: str) -> Answer:
+        """Take from a page or a server that somebody acted where a link led."""
+        token = self._token("visit", name)
+        if token is None:
+            return self._wrong(scope)
+        server = self._caller(scope) is not None
+        record = visit_record(scope, token.message_id, to_micros(self._clock.now()), server=server)
+        if record is not None:
+            await self._spool.note(encode(record))
+        return Answer(204, COMMON)
+
+    async def _hit(self, scope: Scope, kind: str, token: Token) -> bool:
+        """Note an open or a click; tell whether it is tied to a message."""
         if not token.message_id:
-            return  # a preview: nobody was written to
+            return False  # a preview: nobody was written to
         facts = describe(scope)
         record: dict[str, Any] = {"k": kind, "at": to_micros(self._clock.now())}
         if facts.pop("dnt", False):
@@ -204,6 +227,7 @@ class _Tracker:
             if token.target:
                 record["url"] = token.target
         await self._spool.note(encode(record))
+        return record["m"] is not None
 
     async def _short(self, scope: Scope, receive: Receive, name: str) -> Answer:
         """Answer a short link: the page to unsubscribe, or the way to where it leads."""
@@ -222,8 +246,7 @@ class _Tracker:
             language = pages.choose_language(header(scope, b"accept-language"))
             retry = (b"retry-after", b"60")
             return Answer(503, [*HTML, retry], pages.away_page(self._title, language))
-        await self._hit(scope, "click", Token(token.message_id, target))
-        return Answer(302, [*COMMON, (b"location", location(target))])
+        return await self._followed(scope, Token(token.message_id, target))
 
     async def _picture(self, scope: Scope, name: str) -> Answer:
         asked = _PICTURE.fullmatch(name)
@@ -309,8 +332,7 @@ class _Tracker:
         return Answer(200, HTML, pages.done_page(self._title, language, by_mail=by_mail))
 
     async def _events(self, scope: Scope, receive: Receive) -> Answer:
-        scheme, _, key = header(scope, b"authorization").decode("latin-1").partition(" ")
-        source = self._api_keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
+        source = self._caller(scope)
         if source is None:
             answer = json_answer(401, {"error": "Send a key of this server as `Authorization: Bearer …`."})
             return Answer(401, [*answer.headers, (b"www-authenticate", b"Bearer")], answer.body)
@@ -340,6 +362,11 @@ class _Tracker:
         if self.hooks is not None:
             report["calls_refused"] = self.hooks.refused.total()
         return json_answer(503, {**report, "reason": reason}) if reason else json_answer(200, report)
+
+    def _caller(self, scope: Scope) -> str | None:
+        """Return the name of the server whose key stands in the request, None without a good one."""
+        scheme, _, key = header(scope, b"authorization").decode("latin-1").partition(" ")
+        return self._api_keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
 
     def _token(self, purpose: Purpose, text: str) -> Token | None:
         try:

@@ -20,12 +20,12 @@ from typing import Literal
 
 from tidings.tokens.keyring import KeyRing, SigningKey
 
-Purpose = Literal["click", "open", "unsubscribe"]
+Purpose = Literal["click", "open", "unsubscribe", "visit"]
 
 VERSION = 1
 LONGEST_TARGET = 2048
 _SEAL = 16
-_CODES: dict[Purpose, int] = {"click": 1, "open": 2, "unsubscribe": 3}
+_CODES: dict[Purpose, int] = {"click": 1, "open": 2, "unsubscribe": 3, "visit": 4}
 _PERSON = b"tidings.link"
 _LARGEST_ID = 2**63 - 1
 # No control sign, blank or backslash: browsers read those differently from what was checked.
