@@ -153,6 +153,8 @@ IMPERSONAL = {
         "pause_reason",
     },
     "attributions": {"rule_hash", "model", "grouping", "result"},
+    "best_sellers": {"category", "item"},
+    "bought_together": {"item", "other"},
     "codes": {"pool", "code", "state"},
     "costs": {"mapping", "day", "source", "medium", "label", "campaign", "currency"},
     "expectations": {"metric", "currency"},

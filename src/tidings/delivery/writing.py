@@ -6,15 +6,18 @@ The same front for every kind; what differs between an e-mail, an SMS and a fax 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.campaigns.bought_together import is_due, learn
 from tidings.channels.protocol import Form, Outgoing
 from tidings.clock import Clock, to_micros
 from tidings.customers.permission import refusal
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.given import split_names
+from tidings.definitions.kinds.recommending import RECOMMENDED
 from tidings.delivery import variables
 from tidings.delivery.claiming import PENDING
 from tidings.delivery.given_values import of_messages
@@ -34,6 +37,8 @@ from tidings.tokens.short import UNSUBSCRIBE, ShortMinter
 
 # The purpose that tracking of opens and clicks needs, where config/policies.yaml names it.
 TRACKING = "tracking"
+# What is bought together changes slowly; older than this, the night's work was not done.
+_STALE = timedelta(days=2)
 _Wording = tuple[str | None, str]
 # Returns the wording of a variant and a locale, made before or by the function given.
 Compiled = Callable[[str | None, str, Callable[[], Wording]], Wording]
@@ -91,7 +96,16 @@ class Writer:
         self._urls: dict[tuple[_Wording, bool], MessageUrls] = {}
 
     def record_links(self, store: Store) -> None:
-        """Write down where the links of each wording lead: short links and the tracker's rules look there."""
+        """Write down where the links of each wording lead: short links and the tracker's rules look there.
+
+        What messages recommend is learnt where nobody did for long: the first campaign after the import has it, too.
+        """
+        if self._product_fields() is not None:
+            now = self._clock.now()
+            with store.read() as connection:
+                due = is_due(connection, now, _STALE)
+            if due:
+                learn(store, self._run.definitions, now=now)
         with store.durable("links") as connection:
             self._record_links(connection, self._first)
 
@@ -118,6 +132,18 @@ class Writer:
             )
             for customer_id, members in groups.items():
                 values[customer_id] = {**values.get(customer_id, {}), "group": members}
+        fields = self._product_fields()
+        if fields is not None:
+            products = variables.load_products(
+                connection,
+                self._run.definitions,
+                self._run.campaign_of(),
+                customer_ids,
+                fields,
+                self._clock.now(),
+            )
+            for customer_id, those in products.items():
+                values[customer_id] = {**values.get(customer_id, {}), RECOMMENDED: those}
         by_message: dict[int, Mapping[str, Any]] = {one.id: values.get(one.customer_id, {}) for one in wanted}
         if self._given is not None and of_event:
             found = of_messages(connection, self._given, of_event, list(by_message))
@@ -280,6 +306,12 @@ class Writer:
         """Return the names of all values that the wordings name."""
         named = frozenset[str]().union(*(one.compiled.variables for one in self._wordings.values()))
         return sorted(named)
+
+    def _product_fields(self) -> frozenset[str] | None:
+        """Return what wordings read of products recommended; None where no wording recommends any."""
+        found = [one.compiled.product_fields for one in self._wordings.values()]
+        named = [fields for fields in found if fields is not None]
+        return frozenset[str]().union(*named) if named else None
 
     def _group_names(self) -> list[str]:
         """Return the names of the values that wordings name of the members of an account."""

@@ -1,4 +1,4 @@
-"""The parts of a round, in their order: segments that start flows, occurrences of campaigns, starts and steps of flows."""
+"""The parts of a round, in their order: segments that start flows, occurrences of campaigns, starts and steps of flows, and what is done daily."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from tidings.campaigns.bought_together import is_due, learn
 from tidings.clock import to_micros
 from tidings.delivery.recorded import Recorded, recorded
 from tidings.flows import recurring
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # Segments that start flows are computed anew so often.
 REFRESH = timedelta(minutes=5)
+# What is bought together is learnt so often.
+LEARNT = timedelta(days=1)
 _MOST = 300
 _known: OrderedDict[tuple[str, int, int], Recorded] = OrderedDict()
 
@@ -36,6 +39,7 @@ def default_parts() -> tuple[Part, ...]:
         Part("starts", "customers entered", _starting, _start),
         Part("steps", "customers moved", _live, _walk),
         Part("papers", "pages mailed", _papers_due, _mail_papers),
+        Part("recommendations", "list of recommendations learnt", _recommendations_due, _learn),
     )
 
 
@@ -52,6 +56,16 @@ def _mail_papers(this: Round, paper: Subject) -> int:
     from tidings.flows.paper_mails import mail_due
 
     return mail_due(this, paper)
+
+
+def _recommendations_due(this: Round) -> list[Subject]:
+    with this.store.read() as connection:
+        return [Subject("recommendations")] if is_due(connection, this.clock.now(), LEARNT) else []
+
+
+def _learn(this: Round, subject: Subject) -> int:
+    learn(this.store, this.settings.definitions, now=this.clock.now())
+    return 1
 
 
 def stale_segments(this: Round, older: timedelta = REFRESH) -> list[Subject]:

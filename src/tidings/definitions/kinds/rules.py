@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
 
+from tidings.definitions.kinds.recommending import Recommendations
 from tidings.definitions.kinds.timing import Rhythm
 from tidings.definitions.values import Duration, Share, Unit
 
@@ -53,6 +54,7 @@ class Workspace:
     dialect: int = 1
     environments: tuple[Environment, ...] = ()
     papers: Papers | None = None
+    recommendations: Recommendations = Recommendations()
 
 
 @dataclass(frozen=True, slots=True)

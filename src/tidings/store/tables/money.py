@@ -47,6 +47,40 @@ products = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# What those who bought `item` bought, too: by how many people, and how near the two are (0 to 1). Learnt anew each night.
+bought_together = sa.Table(
+    "bought_together",
+    metadata,
+    sa.Column("item", sa.Text, primary_key=True),
+    sa.Column("other", sa.Text, primary_key=True),
+    number("people"),
+    sa.Column("score", sa.Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What most people bought lately, in a category or ("") of everything; the first has place 1.
+best_sellers = sa.Table(
+    "best_sellers",
+    metadata,
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
+    text("item"),
+    number("people"),
+    sqlite_with_rowid=False,
+)
+
+# Each time that the two were learnt, from orders before `as_of`.
+recommendation_runs = sa.Table(
+    "recommendation_runs",
+    metadata,
+    key(),
+    instant("as_of"),
+    number("customers"),
+    number("items"),
+    number("pairs"),
+    instant("finished_at"),
+)
+
 # Codes of pools. Reserved in the transaction that claims the message, never given twice; back to `free` only when the
 # message surely did not leave. A code shared by all has no row here.
 codes = sa.Table(

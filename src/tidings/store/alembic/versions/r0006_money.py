@@ -94,6 +94,34 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "bought_together",
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("other", sa.Text(), nullable=False),
+        sa.Column("people", sa.BigInteger(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("item", "other", name=op.f("pk_bought_together")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "best_sellers",
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("people", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("category", "place", name=op.f("pk_best_sellers")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "recommendation_runs",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("as_of", sa.BigInteger(), nullable=False),
+        sa.Column("customers", sa.BigInteger(), nullable=False),
+        sa.Column("items", sa.BigInteger(), nullable=False),
+        sa.Column("pairs", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recommendation_runs")),
+    )
+    op.create_table(
         "score_models",
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("score", sa.Text(), nullable=False),
