@@ -130,7 +130,7 @@ def test_the_command_says_why_each_product_is_recommended(
     assert "Nothing was learnt" in said(capsys, "recommend")
     assert "Learnt on" in said(capsys, "recommend", "--learn")
     told = said(capsys, "recommend", "c1")
-    assert "1. Shears (SHEARS), €10.00, stock not known" in told
+    assert "1. Shears (SHEARS), 10.00 EUR, stock not known" in told
     assert "bought with Rose by 5 people" in told
     assert "ROSE                        SHEARS                            5 people" in said(
         capsys, "recommend"

@@ -160,7 +160,7 @@ IMPERSONAL = {
     "expectations": {"metric", "currency"},
     "offers_given": {"offer"},
     "products": {"item", "name", "category", "currency", "url", "picture"},
-    "redemptions": {"code", "offer", "currency", "judged", "dedupe_key"},
+    "redemptions": {"code", "offer", "currency", "judged", "dedupe_key", "order_key"},
     "score_models": {"hash", "score", "model", "quality"},
     "imports": {"mapping", "file", "fingerprint", "state", "counts"},
     "journey_steps": {"step", "what", "detail"},

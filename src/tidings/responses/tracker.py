@@ -1,6 +1,6 @@
 """The tracker: pixel, click, unsubscribe page, calls of providers and event API as one raw ASGI application.
 
-It never writes to the store: what comes in goes to the spool, and where a link of an e-mail leads stands in its token. So
+It never writes to the store, but for the redemptions of tills, who wait for an answer: what comes in goes to the spool, and where a link of an e-mail leads stands in its token. So
 those work while the store is down, and a click works even when the disk is full (then its hit is lost and counted).
 Short links have no room for that: `target_of` looks theirs up, and says None while it cannot.
 GET and HEAD never change what a customer wants; only POST does, and it is answered after the disk has it.
@@ -29,11 +29,13 @@ from tidings.responses.answering import (
     location,
     not_allowed,
 )
+from tidings.responses.callers import caller_of, later, no_caller
 from tidings.responses.event_api import MOST_BYTES, EventReader, Refused
 from tidings.responses.group import GroupCommit
 from tidings.responses.hooks import MOST_BYTES as HOOK_BYTES
 from tidings.responses.hooks import Hooks
 from tidings.responses.hooks import Verdict as HookVerdict
+from tidings.responses.redemption_api import CODES, REDEMPTIONS, Desk, RedemptionApi
 from tidings.responses.request import (
     BodyTooLarge,
     ClientGone,
@@ -85,13 +87,14 @@ def make_app(
     hooks: Hooks | None = None,
     target_of: TargetOf | None = None,
     picture_of: PictureOf | None = None,
+    desk: Desk | None = None,
 ) -> App:
     """Return the ASGI application.
 
     `title` names the workspace on its pages, `events` are those that POST /v1/events takes, `currency` that of amounts
     which name none, `api_keys` who may send events (nobody by default), `hooks` takes the calls of providers at
     POST /h/CHANNEL, `target_of` returns where a short link leads, `picture_of` the picture of GET /i/DIGITS/NAME; both may
-    take their time, for they are called in a thread.
+    take their time, for they are called in a thread. `desk` knows the codes that tills ask for and redeem.
     """
     reader = EventReader(events or Events(), currency)
     tracker = _Tracker(
@@ -101,6 +104,8 @@ def make_app(
     tracker.hooks = hooks
     tracker.target_of = target_of
     tracker.picture_of = picture_of
+    if desk is not None:
+        tracker.redemptions = RedemptionApi(desk, api_keys or ApiKeys(), currency, clock)
     return tracker
 
 
@@ -125,6 +130,7 @@ class _Tracker:
         self.hooks: Hooks | None = None
         self.target_of: TargetOf | None = None
         self.picture_of: PictureOf | None = None
+        self.redemptions: RedemptionApi | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -169,6 +175,10 @@ class _Tracker:
             )
         if path == "/v1/events":
             return await self._events(scope, receive) if method == "POST" else not_allowed("POST")
+        if self.redemptions is not None and (
+            path.startswith((CODES, f"{REDEMPTIONS}/")) or path == REDEMPTIONS
+        ):
+            return await self.redemptions.answer(scope, receive)
         if path in ("/livez", "/readyz"):
             if method not in ("GET", "HEAD"):
                 return not_allowed("GET, HEAD")
@@ -260,10 +270,7 @@ class _Tracker:
         if verdict is HookVerdict.KEPT:
             return Answer(204, COMMON)
         if verdict is HookVerdict.NOT_KEPT:
-            answer = json_answer(
-                503, {"error": "The events could not be saved. Send them again in a minute."}
-            )
-            return Answer(503, [*answer.headers, (b"retry-after", b"60")], answer.body)
+            return later("The events could not be saved. Send them again in a minute.")
         status, sentence = _HOOK_REFUSALS[verdict]
         return json_answer(status, {"error": sentence})
 
@@ -309,11 +316,9 @@ class _Tracker:
         return Answer(200, HTML, pages.done_page(self._title, language, by_mail=by_mail))
 
     async def _events(self, scope: Scope, receive: Receive) -> Answer:
-        scheme, _, key = header(scope, b"authorization").decode("latin-1").partition(" ")
-        source = self._api_keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
+        source = caller_of(scope, self._api_keys)
         if source is None:
-            answer = json_answer(401, {"error": "Send a key of this server as `Authorization: Bearer …`."})
-            return Answer(401, [*answer.headers, (b"www-authenticate", b"Bearer")], answer.body)
+            return no_caller()
         async with asyncio.timeout(_BODY_SECONDS):
             body = await read_body(scope, receive, MOST_BYTES)
         try:
@@ -321,10 +326,7 @@ class _Tracker:
         except Refused as refused:
             return json_answer(refused.status, {"error": refused.sentence})
         if not await self._spool.keep([encode(record) for record in records]):
-            answer = json_answer(
-                503, {"error": "The events could not be saved. Send them again in a minute."}
-            )
-            return Answer(503, [*answer.headers, (b"retry-after", b"60")], answer.body)
+            return later("The events could not be saved. Send them again in a minute.")
         return json_answer(202, {"accepted": len(records)})
 
     async def _ready(self) -> Answer:

@@ -226,6 +226,21 @@ TASK_EVENTS = {
 }
 
 
+# A code that a till or a shop redeemed through the API: an event that needs no declaration either.
+REDEMPTION = Event(
+    "code_redeemed",
+    "Code redeemed",
+    (
+        EventProperty("code", "text"),
+        EventProperty("order", "text"),
+        EventProperty("discount", "money"),
+        EventProperty("sales_channel", "text"),
+    ),
+    code="code",
+    discount="discount",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Events:
     """config/events.yaml. The built-in responses and the answers to tasks need no declaration."""

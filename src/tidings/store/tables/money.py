@@ -125,7 +125,8 @@ offers_given = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# A code that came back with an order or through the API. `judged` says why one does not count.
+# A code that came back with an order or through the API. `judged` says why one does not count: `order` where its order told of it as
+# well, and `undone` where the sale was. `event_id`: the order, as soon as it is known; until then what the API told.
 redemptions = sa.Table(
     "redemptions",
     metadata,
@@ -140,8 +141,17 @@ redemptions = sa.Table(
     text("currency", nullable=True),
     text("judged"),
     text("dedupe_key", unique=True),
+    # The number of the order, by which what a till told is known again in what the order tells.
+    text("order_key", nullable=True),
     sa.CheckConstraint(
-        "judged IN ('good', 'unknown', 'ended', 'again', 'other_customer', 'withdrawn')", name="judged"
+        "judged IN ('good', 'unknown', 'ended', 'again', 'other_customer', 'withdrawn', 'order', 'undone')",
+        name="judged",
+    ),
+    sa.Index(
+        "ix_redemptions_order",
+        "order_key",
+        sqlite_where=sa.text("order_key IS NOT NULL"),
+        postgresql_where=sa.text("order_key IS NOT NULL"),
     ),
 )
 

@@ -223,8 +223,9 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text(), nullable=True),
         sa.Column("judged", sa.Text(), nullable=False),
         sa.Column("dedupe_key", sa.Text(), nullable=False),
+        sa.Column("order_key", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "judged IN ('good', 'unknown', 'ended', 'again', 'other_customer', 'withdrawn')",
+            "judged IN ('good', 'unknown', 'ended', 'again', 'other_customer', 'withdrawn', 'order', 'undone')",
             name=op.f("ck_redemptions_judged"),
         ),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_redemptions_customer_id")),
@@ -232,6 +233,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_redemptions_message_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_redemptions")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_redemptions_dedupe_key")),
+    )
+    op.create_index(
+        "ix_redemptions_order",
+        "redemptions",
+        ["order_key"],
+        unique=False,
+        sqlite_where=sa.text("order_key IS NOT NULL"),
+        postgresql_where=sa.text("order_key IS NOT NULL"),
     )
     op.create_index(op.f("ix_redemptions_customer_id"), "redemptions", ["customer_id"], unique=False)
     op.add_column("responses", sa.Column("class", sa.Text(), nullable=True))
