@@ -132,7 +132,7 @@ def test_the_command_says_why_each_product_is_recommended(
     told = said(capsys, "recommend", "c1")
     assert "1. Shears (SHEARS), 10.00 EUR, stock not known" in told
     assert "bought with Rose by 5 people" in told
-    assert "ROSE                        SHEARS                            5 people" in said(
+    assert "ROSE                        SHEARS                          5 people  0.28" in said(
         capsys, "recommend"
     )
     first = json.loads(said(capsys, "recommend", "c1", "--json"))["recommended"][0]
