@@ -37,7 +37,7 @@ from tidings.store.table_statistics import analyse
 from tidings.store.tables import money, people
 
 # Processor seconds to learn from a million lines, milliseconds to choose for a thousand customers, how long others wait to write.
-LEARN, CHOOSE_MS, LOCK_MS = 30.0, 150.0, 200.0
+LEARN, CHOOSE_MS, LOCK_MS = 30.0, 400.0, 200.0
 TASTES, OF_TASTE, POPULAR, LINES = 50, 40, 20, 10
 SAMPLE, BATCH = 20, 1_000
 EVENTS = "events: What customers do\norder_placed:\n  properties: {total: money}\n  revenue: total\n"

@@ -27,7 +27,7 @@ TOGETHER, IN_CATEGORY, OF_ALL = 1, 2, 3
 # The rules by name, for whoever asks why.
 RULES = {TOGETHER: "together", IN_CATEGORY: "best_in_category", OF_ALL: "best"}
 # So many of the products that somebody bought last speak.
-_LATEST = 6
+_LATEST = 20
 # What a product must have for it to be shown; `item` and `name` it always has.
 _MAY_LACK = ("category", "url", "picture")
 _events, _lines, _products = people.events, people.event_items, money.products
