@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from support.workspaces import small_workspace
 from tidings.cli.main import execute
 from tidings.cli.session import open_session
 from tidings.clock import to_micros
+from tidings.delivery.products_ahead import ProductsAhead
 from tidings.store.batches import insert_rows
 from tidings.store.tables import money, people, sending
 
@@ -211,3 +213,29 @@ def test_a_template_that_names_products_wrongly_is_told_where_and_how(
     (root / "templates/ideas/email.en.txt").write_text(f"Subject: Ideas\n\n{written}\n")
     found = said(capsys, "check", code=1)
     assert told in found and "templates/ideas/email.en.txt:3" in found
+
+
+def test_products_are_chosen_before_the_claim_and_taken_by_it(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: list[int] = []
+    load = ProductsAhead.load
+
+    def watched(self: ProductsAhead, connection: sa.Connection, customer_ids: list[int]) -> Any:
+        late.append(len(set(customer_ids) - set(self._chosen)))
+        return load(self, connection, customer_ids)
+
+    monkeypatch.setattr(ProductsAhead, "load", watched)
+    said(capsys, "run", "ideas", "--yes")
+    assert late and set(late) == {0}
+
+
+def test_a_text_message_recommends_as_an_email_does(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "campaigns/ideas.yaml").write_text(CAMPAIGN.replace("via: email", "via: [email, sms]"))
+    (root / "channels/sms.yaml").write_text("channel: SMS\nadapter: outbox\nkind: sms\nsender: Shop\n")
+    (root / "templates/ideas/sms.en.txt").write_text(
+        "{% for one in recommended %}{{ one.name }} {{ one.price }} {% else %}Hello{% endfor %}\n"
+    )
+    said(capsys, "recommend", "--learn")
+    told = json.loads(said(capsys, "preview", "ideas", "--customer", "c1", "--json"))
+    assert "Shears €10.00" in json.dumps(told["legs"], ensure_ascii=False)
