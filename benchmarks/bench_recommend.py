@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import sqlalchemy as sa
 
-from bench_touches import processor
+from bench_touches import children, processor
 from support.postgres import find_binaries, running
 from support.stores import START, Stores, open_store
 from support.workspaces import small_workspace
@@ -216,7 +216,11 @@ def main() -> None:
             with open_store(stores.url(dialect)) as store:
                 fill(store, customers)
                 print(f"{dialect}: {customers:,} customers")
-                pids = (lambda: iter(())) if server is None or dialect == "sqlite" else server.pids
+                pids = (
+                    (lambda: iter(()))
+                    if server is None or dialect == "sqlite"
+                    else (lambda: children(server.process.pid))
+                )
                 missed += [f"{dialect}: {one}" for one in measure(store, definitions, customers, pids)]
     if missed:
         sys.exit(f"missed: {', '.join(missed)}")

@@ -122,13 +122,11 @@ def last_learnt(connection: sa.Connection) -> Learnt | None:
 
 def is_due(connection: sa.Connection, now: datetime, older: timedelta) -> bool:
     """Tell whether it is time to learn: there is something to recommend, and it was learnt longer ago than `older`."""
-    if (
-        connection.execute(sa.select(_products.c.item).where(_products.c.price.is_not(None)).limit(1)).first()
-        is None
-    ):
-        return False
     last = last_learnt(connection)
-    return last is None or last.as_of <= now - older
+    if last is not None and last.as_of > now - older:
+        return False
+    priced = sa.select(_products.c.item).where(_products.c.price.is_not(None)).limit(1)
+    return connection.execute(priced).first() is not None
 
 
 def learn(store: Store, definitions: Definitions, *, now: datetime) -> Learnt:
