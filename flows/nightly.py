@@ -17,6 +17,7 @@ from tidings.flows.prefect_wrapping import (
     collect_receipts,
     deliver_due,
     judge_hits,
+    learn_recommendations,
     plan_due,
     refresh_segments,
     report_runs,
@@ -26,11 +27,14 @@ from tidings.flows.prefect_wrapping import (
 
 @flow(name="nightly", retries=1, retry_delay_seconds=300)
 def nightly(environment: str | None = None) -> None:
-    """Apply scores, refresh segments, plan what is due, deliver it, collect receipts, judge hits, report."""
+    """Apply scores, learn recommendations, refresh segments, plan what is due, deliver it, collect receipts, judge hits, report."""
     scores = apply_scores(environment)
     show_table(
         "scores", scores, "Who is likely to do what: customers with a score, and which were learnt anew"
     )
+
+    learnt = learn_recommendations(environment)
+    show_table("recommendations", learnt, "From how many orders it was learnt what is bought together")
 
     segments = refresh_segments(environment)
     show_table("segments", segments, "Who is in each segment, who came and who left since the last time")

@@ -14,6 +14,7 @@ from tidings.flows.nights import (
     hits_judged,
     occurrences_planned,
     receipts_collected,
+    recommendations_learnt,
     runs_reported,
     scores_applied,
     segments_refreshed,
@@ -35,6 +36,7 @@ def here(tmp_path):
 
 def test_every_step_of_the_night_returns_rows_for_a_table(here) -> None:
     assert {row["trouble"] for row in scores_applied(here)} <= {"never trained"}
+    assert recommendations_learnt(here) == []
     segments = segments_refreshed(here)
     assert {row["segment"] for row in segments} >= {"lapsed_buyers"}
     assert {row["trouble"] for row in segments} == {""}
@@ -139,7 +141,7 @@ def test_the_nights_flow_reads_from_top_to_bottom_in_the_order_of_its_first_sent
     flow = next(node for node in tree.body if isinstance(node, ast.FunctionDef))
     assert (
         ast.get_docstring(flow)
-        == "Apply scores, refresh segments, plan what is due, deliver it, collect receipts, judge hits, report."
+        == "Apply scores, learn recommendations, refresh segments, plan what is due, deliver it, collect receipts, judge hits, report."
     )
     calls = [
         node.value.func.id
@@ -148,6 +150,7 @@ def test_the_nights_flow_reads_from_top_to_bottom_in_the_order_of_its_first_sent
     ]
     assert calls == [
         "apply_scores",
+        "learn_recommendations",
         "refresh_segments",
         "plan_due",
         "deliver_due",

@@ -1,4 +1,4 @@
-"""`tidings codes`: pools of codes, made here or imported, and how many are left."""
+"""`tidings codes`: pools of codes, made here or imported, how many are left, and the redemption of one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tidings.cli.options import ListsByDefault, environment_option, examples, json_option, yes_option
+from tidings.cli.redeeming import redeem_command, show_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
         "tidings codes make spring25 5000 --prefix SPRING-",
         "tidings codes import spring25 codes.txt",
         "tidings codes withdraw spring25",
+        "tidings codes redeem SPRING-K7QM2XW4",
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 def command() -> None:
-    """List pools of codes, fill one, or withdraw codes.
+    """List pools of codes, fill one, withdraw codes; look at one code, or redeem it.
 
     An offer with `codes: one each from POOL` gives every message a code of its own from the pool, and never the same code
     twice. `tidings plan` says when a pool holds fewer codes than the campaign needs.
@@ -198,3 +200,7 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text in UTF-8", what_to_do="save it as UTF-8") from error
+
+
+command.add_command(show_command)
+command.add_command(redeem_command)

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("tidings.cli.importing", "Read customers, events, costs, touches and more from a file."),
     "customer": ("tidings.cli.customer", "Merge two records of one person, or part them again."),
     "segment": ("tidings.cli.segment", "Count and show the members of a segment."),
+    "recommend": ("tidings.cli.recommend", "Show what a customer is recommended, and why."),
     "plan": ("tidings.cli.plan", "Show what a campaign would do: people, arms, refusals, cost."),
     "preview": ("tidings.cli.preview", "Render a campaign's message for one customer."),
     "send-test": ("tidings.cli.send_test", "Send a campaign's message to colleagues, to look at it."),

@@ -44,6 +44,7 @@ def priced(session: Session, campaign: Campaign, plan: Plan) -> Plan:
 
 def _units(session: Session, campaign: Campaign, plan: Plan, channel: Channel) -> float | None:
     """Return the mean number of segments or pages of a message by a channel; None where nobody can be written to."""
+    from tidings.cli.message_values import products_of
     from tidings.definitions.kinds.given import split_names
     from tidings.delivery.variables import load_for
     from tidings.templates.sms.compile import sample_urls
@@ -65,11 +66,20 @@ def _units(session: Session, campaign: Campaign, plan: Plan, channel: Channel) -
                 own,
                 compiled.group_variables,
             )
+            customer_ids = [row.customer_id for row in rows]
+            products = products_of(
+                connection, definitions, campaign, compiled, customer_ids, session.clock.now()
+            )
             offered = _offered(connection, session, campaign, sorted(compiled.variables - set(own)), locale)
         counts += [
             count
             for row in rows
-            if (count := _count(compiled, row, locale, values[row.customer_id] | offered, urls)) is not None
+            if (
+                count := _count(
+                    compiled, row, locale, values[row.customer_id] | products[row.customer_id] | offered, urls
+                )
+            )
+            is not None
         ]
     return sum(counts) / len(counts) if counts else None
 

@@ -272,7 +272,9 @@ def _email_facts(
         tracked=False,
     )
     with session.store.read() as connection:
-        values = values_of(connection, definitions, campaign, email, customer.id, customer.locale)
+        values = values_of(
+            connection, definitions, campaign, email, customer.id, customer.locale, session.clock.now()
+        )
     to = customer.addresses.get("email")
     person = Recipient(0, key, to or _NO_ADDRESS, customer.locale, values)
     urls = _plain_urls(definitions)

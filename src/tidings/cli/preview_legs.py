@@ -38,7 +38,9 @@ def other_legs(
 
     def values(compiled: Compiled, wanted: str) -> Mapping[str, Any]:
         with session.store.read() as connection:
-            return values_of(connection, definitions, campaign, compiled, customer_id, wanted)
+            return values_of(
+                connection, definitions, campaign, compiled, customer_id, wanted, session.clock.now()
+            )
 
     writer = CardWriter(
         definitions,

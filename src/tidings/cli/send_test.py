@@ -300,4 +300,4 @@ def _values(
         ).scalar()
         if found is None:
             raise UsageError(f'there is no customer with the key "{key}"')
-        return values_of(connection, definitions, campaign, compiled, found, locale)
+        return values_of(connection, definitions, campaign, compiled, found, locale, session.clock.now())

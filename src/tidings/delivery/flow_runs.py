@@ -237,6 +237,7 @@ class FlowSender(FlowFollower):
                 run.policy_hash,
                 self.retry,
                 together.load,
+                together.ahead,
                 steps=tuple(writers),
                 version=version,
                 terms=terms,

@@ -85,6 +85,8 @@ class Marker:
 
     def take(self, found: Sequence[int], *, owner: str, boot_id: str | None) -> Taken:
         """Claim those of the messages found that are still due, see `claiming.take`; `hold` what it brought."""
+        if self._job.ahead is not None:
+            self._job.ahead(found)
         if self._quickly is None:
             return take(
                 self._store,

@@ -102,7 +102,17 @@ def deliver_run(
             today=settings.definitions,
             rated=not settings.environment.outbox,
         )
-        job = Job(run_id, channel.id, channel.kind, purpose, run.policy_hash, retry, writer.load, terms=terms)
+        job = Job(
+            run_id,
+            channel.id,
+            channel.kind,
+            purpose,
+            run.policy_hash,
+            retry,
+            writer.load,
+            writer.ahead,
+            terms=terms,
+        )
 
         def send(beside: Beside) -> Delivered:
             with closing(writer):

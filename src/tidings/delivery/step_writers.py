@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.channels.protocol import Outgoing
-from tidings.delivery.work import Claimed, Refusal, Wanted
+from tidings.delivery.work import Claimed, LookAhead, Refusal, Wanted
 from tidings.delivery.writing import Writer
 from tidings.store.database import Store
 
@@ -34,6 +34,17 @@ class StepWriters:
         for step, of_step in by_step.items():
             values.update(self._writers[step].load(connection, of_step))
         return values
+
+    @property
+    def ahead(self) -> LookAhead | None:
+        """Return what prepares the products of messages that are about to be claimed; None where no step recommends any."""
+        found = [one for writer in self._writers.values() if (one := writer.ahead) is not None]
+
+        def every(message_ids: Sequence[int]) -> None:
+            for one in found:
+                one(message_ids)
+
+        return every if found else None
 
     @property
     def watched(self) -> bool:

@@ -7,14 +7,17 @@ microseconds, a list as texts in order; an unknown value is None. The renderer k
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.campaigns.recommending import recommended
+from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.given import Given, split_names
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attributes
+from tidings.definitions.workspace import Definitions
 from tidings.delivery.given_values import of_customers
 from tidings.store.tables import journeys, people, sending
 from tidings.store.vocabulary import attributes_table
@@ -60,6 +63,20 @@ def load(
         for customer_id, name, value in entries:
             values[customer_id][name].append(value)
     return values
+
+
+def load_products(
+    connection: sa.Connection,
+    definitions: Definitions,
+    campaign: Campaign,
+    customer_ids: Sequence[int],
+    fields: Collection[str],
+    now: datetime,
+) -> dict[int, list[dict[str, Any]]]:
+    """Return these fields of the products that each customer is recommended, never the one that the campaign offers."""
+    without = campaign.offer.product if campaign.offer is not None else ""
+    found = recommended(connection, definitions, customer_ids, now=now, fields=fields, without=without)
+    return {customer_id: [one.values(fields) for one in those] for customer_id, those in found.items()}
 
 
 def load_for(

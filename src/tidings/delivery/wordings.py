@@ -56,6 +56,11 @@ class Compiled(Message, Protocol):
         ...
 
     @property
+    def product_fields(self) -> frozenset[str] | None:
+        """What it reads of each product recommended; None for a message that recommends nothing."""
+        ...
+
+    @property
     def group_variables(self) -> frozenset[str] | None:
         """The names of the values that it reads of every member of the account; None for a message without `group`."""
         ...

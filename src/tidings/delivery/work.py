@@ -37,6 +37,8 @@ class Wanted(Protocol):
         ...
 
 
+# Is told which messages are about to be claimed, outside any transaction, so that what takes long is not done inside the claim.
+LookAhead = Callable[[Sequence[int]], None]
 # Loads the variables that the templates name for a batch of messages: message id to name to value.
 LoadVariables = Callable[[sa.Connection, Sequence[Wanted]], Mapping[int, Mapping[str, Any]]]
 
@@ -61,6 +63,7 @@ class Job:
 
     `channel` is the id of the binding, `kind` email, sms or fax; `policy_hash` names the policies that a
     refusal is recorded with. `variables` loads what the templates name; None when they name nothing.
+    `ahead` is told of messages before they are claimed; None where nothing is worth preparing.
     `steps`: of a flow, those of `version` whose messages are claimed, all of them under the same rules; None for the
     whole run. `first`: nothing with a lower id is left to send. `doubts`: what the purposes of each (version, step) of
     a flow say of messages in doubt; `purpose` says it of those that are not there.
@@ -73,6 +76,7 @@ class Job:
     policy_hash: str = ""
     retry: Retry = Retry()
     variables: LoadVariables | None = None
+    ahead: LookAhead | None = field(default=None, compare=False)
     steps: tuple[str, ...] | None = None
     version: int = 1
     first: int = 0

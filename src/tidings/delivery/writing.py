@@ -15,13 +15,15 @@ from tidings.clock import Clock, to_micros
 from tidings.customers.permission import refusal
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.given import split_names
+from tidings.definitions.kinds.recommending import RECOMMENDED
 from tidings.delivery import variables
 from tidings.delivery.claiming import PENDING
 from tidings.delivery.given_values import of_messages
+from tidings.delivery.products_ahead import ProductsAhead, products_of
 from tidings.delivery.recorded import Recorded
 from tidings.delivery.reference import Referrer
 from tidings.delivery.wordings import FIRST_POSITION, Task, Wording, Written, bare_sender, compile_wording
-from tidings.delivery.work import Claimed, Refusal, Wanted
+from tidings.delivery.work import Claimed, LookAhead, Refusal, Wanted
 from tidings.errors import TidingsError
 from tidings.store.batches import insert_rows
 from tidings.store.database import Store
@@ -85,13 +87,21 @@ class Writer:
         }
         self._unusable: dict[_Wording, str] = {}
         self._names = self._needed()
+        self._store = store
+        self._products: ProductsAhead | None = None
+        self._recommend()
         self._base = workspace.public_url.rstrip("/")
         self._minter, self._short = Minter(ring), ShortMinter(ring)
         self._link_ids: dict[tuple[str | None, str, int], int] = {}
         self._urls: dict[tuple[_Wording, bool], MessageUrls] = {}
 
     def record_links(self, store: Store) -> None:
-        """Write down where the links of each wording lead: short links and the tracker's rules look there."""
+        """Write down where the links of each wording lead: short links and the tracker's rules look there.
+
+        What messages recommend is learnt where nobody did for long: the first campaign after an import has it, too.
+        """
+        if self._products is not None:
+            self._products.learn()
         with store.durable("links") as connection:
             self._record_links(connection, self._first)
 
@@ -118,6 +128,9 @@ class Writer:
             )
             for customer_id, members in groups.items():
                 values[customer_id] = {**values.get(customer_id, {}), "group": members}
+        if self._products is not None:
+            for customer_id, those in self._products.load(connection, customer_ids).items():
+                values[customer_id] = {**values.get(customer_id, {}), RECOMMENDED: those}
         by_message: dict[int, Mapping[str, Any]] = {one.id: values.get(one.customer_id, {}) for one in wanted}
         if self._given is not None and of_event:
             found = of_messages(connection, self._given, of_event, list(by_message))
@@ -126,6 +139,11 @@ class Writer:
             subjects = variables.load_subjects(connection, attributes, list(by_message), self._group_names())
             return {one: {**own, "group": subjects.get(one, [])} for one, own in by_message.items()}
         return by_message
+
+    @property
+    def ahead(self) -> LookAhead | None:
+        """Return what prepares the products of messages that are about to be claimed; None where nothing is recommended."""
+        return None if self._products is None else self._products.ahead
 
     @property
     def watched(self) -> bool:
@@ -273,6 +291,7 @@ class Writer:
                     # The others can still be written to.
                     self._unusable[variant, locale] = error.message
         self._names = self._needed()
+        self._recommend()
         # Each time, for the claim that this is part of may be rolled back.
         self._record_links(connection, late)
 
@@ -280,6 +299,14 @@ class Writer:
         """Return the names of all values that the wordings name."""
         named = frozenset[str]().union(*(one.compiled.variables for one in self._wordings.values()))
         return sorted(named)
+
+    def _recommend(self) -> None:
+        """Keep what chooses the products that wordings recommend; another one only when a wording of late shows more of them."""
+        made = products_of(
+            self._store, self._run, self._clock, [one.compiled for one in self._wordings.values()]
+        )
+        if made is not None and (self._products is None or made.fields != self._products.fields):
+            self._products = made
 
     def _group_names(self) -> list[str]:
         """Return the names of the values that wordings name of the members of an account."""

@@ -20,7 +20,8 @@ _T = TypeVar("_T")
 class LazyStore:
     """Answers questions one after the other; threads may share it."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, *, busy_seconds: float = 1.0) -> None:
+        self._busy_seconds = busy_seconds
         self._settings = settings
         self._clock = clock
         self._store: Store | None = None
@@ -29,12 +30,20 @@ class LazyStore:
 
     def ask(self, question: Callable[[sa.Connection], _T]) -> _T:
         """Return the answer of one transaction that reads; raises StoreError while the store is away."""
+
+        def asked(store: Store) -> _T:
+            with store.read() as connection:
+                return question(connection)
+
+        return self.use(asked)
+
+    def use(self, work: Callable[[Store], _T]) -> _T:
+        """Return what work with the store comes to; raises StoreError while it is away."""
         with self._guard:
             if self._clock.monotonic() < self._rest_until:
                 raise _away()
             try:
-                with self._opened().read() as connection:
-                    return question(connection)
+                return work(self._opened())
             except (TidingsError, OSError) as error:
                 self._rest_until = self._clock.monotonic() + _REST_SECONDS
                 raise _away() from error
@@ -55,7 +64,7 @@ class LazyStore:
                 workspace=workspace.id,
                 environment=self._settings.environment.name,
                 salt=workspace.salt,
-                busy_seconds=1.0,
+                busy_seconds=self._busy_seconds,
             )
         return self._store
 

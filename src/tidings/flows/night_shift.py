@@ -1,7 +1,7 @@
 """The night's work of one machine: what `flows/nightly.py` does under Prefect and no round does, once a night, in a process of its own.
 
 Rounds refresh segments, start campaigns, deliver and take in receipts all day. What is left for the night takes long and has the
-processor for itself: scores, and the opens and clicks of the last days judged again by what came late.
+processor for itself: scores, what is bought together, and the opens and clicks of the last days judged again by what came late.
 """
 
 from __future__ import annotations
@@ -64,7 +64,16 @@ def _hits(here: Opened) -> str:
     return f"{counts['responses looked at']:,} responses looked at, {changed:,} judged otherwise"
 
 
-STEPS = (Step("scores", _scores), Step("hits", _hits))
+def _recommendations(here: Opened) -> str:
+    from tidings.flows.nights import recommendations_learnt
+
+    rows = recommendations_learnt(here)
+    return "; ".join(
+        f"{row['pairs kept']:,} pairs of products of {row['customers']:,} customers" for row in rows
+    ) or "no product has a price"
+
+
+STEPS = (Step("scores", _scores), Step("recommendations", _recommendations), Step("hits", _hits))
 
 
 def begin_of_night(now: datetime, zone: ZoneInfo) -> datetime:

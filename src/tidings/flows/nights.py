@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.campaigns.bought_together import is_due, learn
 from tidings.clock import from_micros, to_micros
 from tidings.errors import TidingsError
 from tidings.flows.collecting import load_adapters
@@ -105,6 +106,16 @@ def scores_applied(here: Opened) -> Rows:
             }
         )
     return rows
+
+
+def recommendations_learnt(here: Opened) -> Rows:
+    """Learn anew what is bought together and what sells best; nothing where no product has a price."""
+    now = here.clock.now()
+    with here.store.read() as connection:
+        if not is_due(connection, now, timedelta(0)):
+            return []
+    learnt = learn(here.store, here.settings.definitions, now=now)
+    return [{"customers": learnt.customers, "products": learnt.items, "pairs kept": learnt.pairs}]
 
 
 def occurrences_planned(here: Opened) -> Rows:

@@ -32,6 +32,7 @@ from tidings.flows.nights import (
     hits_judged,
     occurrences_planned,
     receipts_collected,
+    recommendations_learnt,
     runs_reported,
     scores_applied,
     segments_refreshed,
@@ -162,6 +163,13 @@ def apply_scores(environment: str | None = None, root: str | None = None) -> Row
     """Give customers their scores as of tonight, trained anew where it is time."""
     with opened(environment, root) as here:
         return scores_applied(here)
+
+
+@task(name="learn recommendations", retry_condition_fn=_passes, retries=2, retry_delay_seconds=60)
+def learn_recommendations(environment: str | None = None, root: str | None = None) -> Rows:
+    """Learn what is bought together and what sells best, for messages that recommend products."""
+    with opened(environment, root) as here:
+        return recommendations_learnt(here)
 
 
 @task(name="plan due", retry_condition_fn=_passes, retries=2, retry_delay_seconds=60)

@@ -1,7 +1,7 @@
 """The web child: the tracker on a socket that the supervisor opened.
 
-It needs no store, save to look up where a short link leads and the pictures of messages whose files are gone; while the
-store is away only those wait.
+It needs no store, save to look up where a short link leads, the pictures of messages whose files are gone, and codes that tills
+redeem; while the store is away only those wait.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import uvicorn
 from tidings.channels.protocol import Hooked
 from tidings.clock import Clock
 from tidings.config.settings import Settings
+from tidings.flows.code_desk import CodeDesk
 from tidings.flows.collecting import load_adapters
 from tidings.flows.lazy_store import LazyStore
 from tidings.flows.link_targets import LinkTargets
@@ -35,8 +36,10 @@ def run_web(settings: Settings, descriptor: int, *, clock: Clock, say: Say = _si
     """Serve the tracker on a listening socket until SIGTERM; `say` gets what an operator should know."""
     listening = socket.socket(fileno=descriptor)
     store = LazyStore(settings, clock)
+    # A till waits for its turn to write; who follows a link must not wait for it.
+    codes = LazyStore(settings, clock, busy_seconds=5.0)
     config = uvicorn.Config(
-        tracker_of(settings, clock=clock, say=say, store=store),
+        tracker_of(settings, clock=clock, say=say, store=store, codes=codes),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -47,14 +50,21 @@ def run_web(settings: Settings, descriptor: int, *, clock: Clock, say: Say = _si
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         store.close()
+        codes.close()
 
 
 def tracker_of(
-    settings: Settings, *, clock: Clock, say: Say = _silent, store: LazyStore | None = None
+    settings: Settings,
+    *,
+    clock: Clock,
+    say: Say = _silent,
+    store: LazyStore | None = None,
+    codes: LazyStore | None = None,
 ) -> App:
     """Return the tracker of a workspace in one of its environments.
 
     `store` looks up short links and the pictures of runs; without it short links wait, and pictures are those of templates/.
+    `codes` redeems the codes of tills; without it there is no such API.
     """
     environment, workspace = settings.environment.name, settings.definitions.workspace
     folder = spool_folder(settings.data_dir, environment)
@@ -72,6 +82,7 @@ def tracker_of(
             hooked_channels(settings, say), spool, clock=clock, public_url=workspace.public_url, say=say
         ),
         target_of=None if store is None else LinkTargets(store),
+        desk=None if codes is None else CodeDesk(codes, settings.definitions, clock),
         picture_of=Pictures(Path(settings.definitions.root), store, clock),
     )
 

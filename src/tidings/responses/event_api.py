@@ -45,7 +45,7 @@ class Refused(Exception):
         self.sentence = sentence
 
 
-class _Wrong(Exception):
+class Wrong(Exception):
     """One event is wrong; the text says what."""
 
 
@@ -62,7 +62,7 @@ class EventReader:
         `now` is the time of arrival in microseconds; an event without `at` happened then.
         """
         try:
-            found = json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+            found = json.loads(body, parse_float=Decimal, parse_constant=no_number)
         except (ValueError, RecursionError):
             raise Refused(
                 400, "The body is not JSON: send one event as an object, or an array of them."
@@ -78,61 +78,61 @@ class EventReader:
         for place, one in enumerate(several, start=1):
             try:
                 records.append(self._event(one, source, now))
-            except _Wrong as wrong:
+            except Wrong as wrong:
                 where = f"Event {place} of {len(several)}: " if isinstance(found, list) else ""
                 raise Refused(400, f"{where}{wrong} Nothing was accepted.") from None
         return records
 
     def _event(self, one: Any, source: str, now: int) -> dict[str, Any]:
         if not isinstance(one, dict):
-            raise _Wrong("it must be an object with at least `event`, and `customer` or `visitor`.")
+            raise Wrong("it must be an object with at least `event`, and `customer` or `visitor`.")
         unknown = sorted(set(one) - _KEYS)
         if unknown:
-            raise _Wrong(
+            raise Wrong(
                 f'"{_short(unknown[0])}" is not a key of an event; the keys are {", ".join(sorted(_KEYS))}.'
             )
-        name = _text(one, "event")
+        name = read_text(one, "event")
         event = self.events.get(name)
         if event is None:
-            raise _Wrong(f'"{_short(name)}" is not an event of config/events.yaml.')
+            raise Wrong(f'"{_short(name)}" is not an event of config/events.yaml.')
         record: dict[str, Any] = {
             "k": "event",
             "at": now,
             "event": name,
-            "occurred": _instant(one.get("at"), now),
+            "occurred": read_instant(one.get("at"), now),
             "source": source,
         }
         if one.get("customer") is not None:
-            record["customer"] = _text(one, "customer")
+            record["customer"] = read_text(one, "customer")
         if one.get("visitor") is not None:
-            record["visitor"] = _text(one, "visitor")
+            record["visitor"] = read_text(one, "visitor")
             # So begin the marks of those who are known by something else.
             if record["visitor"].startswith("="):
-                raise _Wrong('`visitor` must not begin with "=".')
+                raise Wrong('`visitor` must not begin with "=".')
         if "id" in one:
-            record["id"] = _text(one, "id")
+            record["id"] = read_text(one, "id")
         currency = one.get("currency", self.currency)
         if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
-            raise _Wrong("`currency` must be a code of three capital letters, such as EUR.")
+            raise Wrong("`currency` must be a code of three capital letters, such as EUR.")
         properties = _properties(one.get("properties", {}), event, currency)
         if "amount" in one:
             if event.revenue is None:
-                raise _Wrong(
+                raise Wrong(
                     f'`amount` needs a revenue property, and "{name}" declares none in config/events.yaml.'
                 )
-            amount = _money(one["amount"], currency, "amount")
+            amount = read_money(one["amount"], currency, "amount")
             if properties.setdefault(event.revenue, amount) != amount:
-                raise _Wrong(f"`amount` and the property `{event.revenue}` differ; send one of them.")
+                raise Wrong(f"`amount` and the property `{event.revenue}` differ; send one of them.")
         if event.revenue is not None and event.revenue in properties:
             record["amount"], record["currency"] = properties[event.revenue], currency
         elif any(declared.type == "money" and declared.name in properties for declared in event.properties):
             # Conditions compare amounts within one currency: that of a basket must be known as well.
             record["currency"] = currency
         elif "currency" in one:
-            raise _Wrong("`currency` without an amount of money says nothing.")
+            raise Wrong("`currency` without an amount of money says nothing.")
         record["properties"] = properties
         if "customer" not in record and "visitor" not in record and not _hints(properties):
-            raise _Wrong(
+            raise Wrong(
                 "it says nothing of who it was: send `customer`, or `visitor` for people not known yet."
             )
         return record
@@ -146,13 +146,13 @@ def _hints(properties: dict[str, Any]) -> bool:
 
 def _properties(given: Any, event: Event, currency: str) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise _Wrong("`properties` must be an object of names and values.")
+        raise Wrong("`properties` must be an object of names and values.")
     kept = {}
     for name, value in given.items():
         declared = event.property(name)
         if declared is None:
             known = ", ".join(one.name for one in event.properties) or "none"
-            raise _Wrong(f'"{_short(name)}" is not a property of {event.name}; declared are: {known}.')
+            raise Wrong(f'"{_short(name)}" is not a property of {event.name}; declared are: {known}.')
         if value is not None:
             kept[name] = _value(value, declared, currency)
     return kept
@@ -162,28 +162,29 @@ def _value(value: Any, declared: EventProperty, currency: str) -> Any:
     """Return a value as the store keeps it: money in minor units, dates and instants as ISO text."""
     name = declared.name
     if declared.type == "money":
-        return _money(value, currency, name)
+        return read_money(value, currency, name)
     if declared.type == "number":
         number = _decimal(value, name)
         return int(number) if number == number.to_integral_value() else float(number)
     if declared.type == "flag":
         if not isinstance(value, bool):
-            raise _Wrong(f"`{name}` must be true or false.")
+            raise Wrong(f"`{name}` must be true or false.")
         return value
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not _storable(value):
-        raise _Wrong(f"`{name}` must be a text of at most {_LONGEST_TEXT} signs.")
+        raise Wrong(f"`{name}` must be a text of at most {_LONGEST_TEXT} signs.")
     if declared.type == "date":
         try:
             return date.fromisoformat(value).isoformat()
         except ValueError:
-            raise _Wrong(f"`{name}` must be a date such as 2027-03-02.") from None
+            raise Wrong(f"`{name}` must be a date such as 2027-03-02.") from None
     return value
 
 
-def _text(one: dict[str, Any], name: str) -> str:
+def read_text(one: dict[str, Any], name: str) -> str:
+    """Return a text of an object, trimmed; raises Wrong for none."""
     value = one.get(name)
     if not isinstance(value, str) or not 0 < len(value.strip()) <= _LONGEST or not _storable(value):
-        raise _Wrong(f"`{name}` must be a text of 1 to {_LONGEST} signs.")
+        raise Wrong(f"`{name}` must be a text of 1 to {_LONGEST} signs.")
     return value.strip()
 
 
@@ -192,39 +193,41 @@ def _storable(value: str) -> bool:
     return "\x00" not in value and not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
-def _instant(given: Any, now: int) -> int:
+def read_instant(given: Any, now: int) -> int:
+    """Return an instant with a zone in microseconds, `now` for none; raises Wrong for what is none, and for one to come."""
     if given is None:
         return now
     try:
         instant = datetime.fromisoformat(given)
     except (TypeError, ValueError):
-        raise _Wrong("`at` must be an instant such as 2027-03-02T10:15:00+01:00.") from None
+        raise Wrong("`at` must be an instant such as 2027-03-02T10:15:00+01:00.") from None
     if instant.tzinfo is None:
-        raise _Wrong("`at` needs a zone: end it in Z or an offset such as +01:00.")
+        raise Wrong("`at` needs a zone: end it in Z or an offset such as +01:00.")
     try:
         micros = to_micros(instant)
     except OverflowError:
-        raise _Wrong("`at` is outside the calendar.") from None
+        raise Wrong("`at` is outside the calendar.") from None
     if instant < _OLDEST:
-        raise _Wrong("`at` is before 1970.")
+        raise Wrong("`at` is before 1970.")
     if instant > from_micros(now) + _AHEAD:
-        raise _Wrong("`at` is in the future.")
+        raise Wrong("`at` is in the future.")
     return micros
 
 
-def _money(value: Any, currency: str, name: str) -> int:
+def read_money(value: Any, currency: str, name: str) -> int:
+    """Return an amount in minor units; raises Wrong for what is none, or has more decimal places than its currency."""
     amount = _decimal(value, name)
     minor = to_minor(amount, currency)
     if from_minor(minor, currency) != amount:
-        raise _Wrong(f"`{name}` has more decimal places than {currency} has.")
+        raise Wrong(f"`{name}` has more decimal places than {currency} has.")
     if abs(minor) > _MOST_MONEY:
-        raise _Wrong(f"`{name}` is too large.")
+        raise Wrong(f"`{name}` is too large.")
     return minor
 
 
 def _decimal(value: Any, name: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
-        raise _Wrong(f"`{name}` must be a number.")
+        raise Wrong(f"`{name}` must be a number.")
     try:
         written = (
             format(value, "f") if isinstance(value, Decimal) and abs(value.adjusted()) < 30 else str(value)
@@ -232,16 +235,17 @@ def _decimal(value: Any, name: str) -> Decimal:
     except ValueError:
         written = ""
     if not _NUMBER.fullmatch(written):
-        raise _Wrong(f"`{name}` must be a number with at most 15 digits and 9 decimal places.")
+        raise Wrong(f"`{name}` must be a number with at most 15 digits and 9 decimal places.")
     try:
         return Decimal(written)
     except InvalidOperation:
-        raise _Wrong(f"`{name}` must be a number.") from None
+        raise Wrong(f"`{name}` must be a number.") from None
 
 
 def _short(text: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in text[:60])
 
 
-def _no_number(name: str) -> Any:
+def no_number(name: str) -> Any:
+    """Refuse what JSON has no number for."""
     raise ValueError(f"{name} is no number")

@@ -1,6 +1,6 @@
 """The tracker: pixel, click, unsubscribe page, calls of providers and event API as one raw ASGI application.
 
-It never writes to the store: what comes in goes to the spool, and where a link of an e-mail leads stands in its token. So
+It never writes to the store, but for the redemptions of tills, who wait for an answer: what comes in goes to the spool, and where a link of an e-mail leads stands in its token. So
 those work while the store is down, and a click works even when the disk is full (then its hit is lost and counted).
 Short links have no room for that: `target_of` looks theirs up, and says None while it cannot.
 GET and HEAD never change what a customer wants; only POST does, and it is answered after the disk has it.
@@ -29,12 +29,14 @@ from tidings.responses.answering import (
     location,
     not_allowed,
 )
+from tidings.responses.callers import caller_of, later, no_caller
 from tidings.responses.event_api import MOST_BYTES, EventReader, Refused
 from tidings.responses.group import GroupCommit
 from tidings.responses.hooks import MOST_BYTES as HOOK_BYTES
 from tidings.responses.hooks import Hooks
 from tidings.responses.hooks import Verdict as HookVerdict
 from tidings.responses.landing import visit_record, with_token
+from tidings.responses.redemption_api import CODES, REDEMPTIONS, Desk, RedemptionApi
 from tidings.responses.request import (
     BodyTooLarge,
     ClientGone,
@@ -86,13 +88,14 @@ def make_app(
     hooks: Hooks | None = None,
     target_of: TargetOf | None = None,
     picture_of: PictureOf | None = None,
+    desk: Desk | None = None,
 ) -> App:
     """Return the ASGI application.
 
     `title` names the workspace on its pages, `events` are those that POST /v1/events takes, `currency` that of amounts
     which name none, `api_keys` who may send events (nobody by default), `hooks` takes the calls of providers at
     POST /h/CHANNEL, `target_of` returns where a short link leads, `picture_of` the picture of GET /i/DIGITS/NAME; both may
-    take their time, for they are called in a thread.
+    take their time, for they are called in a thread. `desk` knows the codes that tills ask for and redeem.
     """
     reader = EventReader(events or Events(), currency)
     tracker = _Tracker(
@@ -103,6 +106,8 @@ def make_app(
     tracker.hooks = hooks
     tracker.target_of = target_of
     tracker.picture_of = picture_of
+    if desk is not None:
+        tracker.redemptions = RedemptionApi(desk, api_keys or ApiKeys(), currency, clock)
     return tracker
 
 
@@ -128,6 +133,7 @@ class _Tracker:
         self.hooks: Hooks | None = None
         self.target_of: TargetOf | None = None
         self.picture_of: PictureOf | None = None
+        self.redemptions: RedemptionApi | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -174,6 +180,10 @@ class _Tracker:
             return await self._visit(scope, token) if method == "POST" else not_allowed("POST")
         if path == "/v1/events":
             return await self._events(scope, receive) if method == "POST" else not_allowed("POST")
+        if self.redemptions is not None and (
+            path.startswith((CODES, f"{REDEMPTIONS}/")) or path == REDEMPTIONS
+        ):
+            return await self.redemptions.answer(scope, receive)
         if path in ("/livez", "/readyz"):
             if method not in ("GET", "HEAD"):
                 return not_allowed("GET, HEAD")
@@ -205,7 +215,7 @@ class _Tracker:
         token = self._token("visit", name)
         if token is None:
             return self._wrong(scope)
-        server = self._caller(scope) is not None
+        server = caller_of(scope, self._api_keys) is not None
         record = visit_record(scope, token.message_id, to_micros(self._clock.now()), server=server)
         if record is not None:
             await self._spool.note(encode(record))
@@ -283,10 +293,7 @@ class _Tracker:
         if verdict is HookVerdict.KEPT:
             return Answer(204, COMMON)
         if verdict is HookVerdict.NOT_KEPT:
-            answer = json_answer(
-                503, {"error": "The events could not be saved. Send them again in a minute."}
-            )
-            return Answer(503, [*answer.headers, (b"retry-after", b"60")], answer.body)
+            return later("The events could not be saved. Send them again in a minute.")
         status, sentence = _HOOK_REFUSALS[verdict]
         return json_answer(status, {"error": sentence})
 
@@ -332,10 +339,9 @@ class _Tracker:
         return Answer(200, HTML, pages.done_page(self._title, language, by_mail=by_mail))
 
     async def _events(self, scope: Scope, receive: Receive) -> Answer:
-        source = self._caller(scope)
+        source = caller_of(scope, self._api_keys)
         if source is None:
-            answer = json_answer(401, {"error": "Send a key of this server as `Authorization: Bearer …`."})
-            return Answer(401, [*answer.headers, (b"www-authenticate", b"Bearer")], answer.body)
+            return no_caller()
         async with asyncio.timeout(_BODY_SECONDS):
             body = await read_body(scope, receive, MOST_BYTES)
         try:
@@ -343,10 +349,7 @@ class _Tracker:
         except Refused as refused:
             return json_answer(refused.status, {"error": refused.sentence})
         if not await self._spool.keep([encode(record) for record in records]):
-            answer = json_answer(
-                503, {"error": "The events could not be saved. Send them again in a minute."}
-            )
-            return Answer(503, [*answer.headers, (b"retry-after", b"60")], answer.body)
+            return later("The events could not be saved. Send them again in a minute.")
         return json_answer(202, {"accepted": len(records)})
 
     async def _ready(self) -> Answer:
@@ -362,11 +365,6 @@ class _Tracker:
         if self.hooks is not None:
             report["calls_refused"] = self.hooks.refused.total()
         return json_answer(503, {**report, "reason": reason}) if reason else json_answer(200, report)
-
-    def _caller(self, scope: Scope) -> str | None:
-        """Return the name of the server whose key stands in the request, None without a good one."""
-        scheme, _, key = header(scope, b"authorization").decode("latin-1").partition(" ")
-        return self._api_keys.name_of(key.strip()) if scheme.lower() == "bearer" else None
 
     def _token(self, purpose: Purpose, text: str) -> Token | None:
         try:

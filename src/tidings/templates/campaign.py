@@ -106,7 +106,9 @@ def campaign_spec(
         fallback_locale=workspace.locale,
         texts={name: text if isinstance(text, str) else dict(text) for name, text in said},
         texts_path=campaign.path,
-        attributes=nameable(definitions.attributes, campaign.given, campaign.offer),
+        attributes=nameable(
+            definitions.attributes, campaign.given, campaign.offer, definitions.workspace.currency
+        ),
         sender=bound.sender,
         sender_path=bound.path,
         reply_to=bound.reply_to,

@@ -17,9 +17,10 @@ from tidings.templates.email import CompiledEmail, Headers, MessageUrls, Recipie
 from tidings.templates.images import Pictures
 from tidings.templates.lint import ONE_CLICK_CLASSES, lint
 from tidings.templates.plaintext import text_source
+from tidings.templates.products import reader
 from tidings.templates.salutations import greeting_locale
 from tidings.templates.sources import Message, TemplateErrors, Text, choose, spoken
-from tidings.templates.values import RenderError, reader
+from tidings.templates.values import RenderError
 
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 

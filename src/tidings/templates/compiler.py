@@ -15,8 +15,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tidings.definitions.kinds.rules import Attributes
 from tidings.errors import Position, Problem
-from tidings.templates import group, markup, sandbox
+from tidings.templates import group, markup, products, sandbox
 from tidings.templates.chains import Others
+from tidings.templates.dotted import dotted
 from tidings.templates.images import Pictures
 from tidings.templates.lint import greeting_problem
 from tidings.templates.page import page
@@ -35,6 +36,7 @@ _SAMPLES: dict[str, Any] = {
     "instant": datetime(2027, 3, 2, 9, tzinfo=UTC),
     "flag": True,
     "list": ["garden", "tools"],
+    products.TYPE: products.SAMPLES,
 }
 
 SayText = str | Mapping[str, str]
@@ -63,6 +65,10 @@ class Compiler:
         self.currencies = {
             one.name: one.currency or "" for one in attributes.attributes if one.type == "money"
         }
+        for one in attributes.attributes:
+            if one.type == products.TYPE:
+                self.types |= products.types()
+                self.currencies[f"{one.name}.price"] = one.currency or ""
         self.html = sandbox.environment(locale, html=True)
         self.plain = sandbox.environment(locale, html=False)
         self.texts: dict[str, str] = {}
@@ -214,7 +220,7 @@ class Compiler:
         return words or [nodes.Const("", lineno=1)]
 
     def _names(self, env: ImmutableSandboxedEnvironment, text: str) -> set[str]:
-        tree = sandbox.dotted(env.parse(text), self.types)
+        tree = dotted(env.parse(text), self.types)
         return {node.name for node in tree.find_all(nodes.Name)} & set(self.types)
 
 

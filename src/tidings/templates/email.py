@@ -13,12 +13,14 @@ from hashlib import sha256
 from typing import Any
 
 from tidings.clock import Clock
+from tidings.definitions.kinds.recommending import RECOMMENDED
 from tidings.errors import Problem
 from tidings.templates import mime
 from tidings.templates.chains import Others
 from tidings.templates.group import group_reader
 from tidings.templates.part import MAX_PART, Part
 from tidings.templates.parts import Parts
+from tidings.templates.products import taken
 from tidings.templates.salutations import salutation_for, salutation_names
 from tidings.templates.slots import Filling, Slots
 from tidings.templates.values import Missing, RenderError, clean, forbidden_in_header
@@ -125,6 +127,7 @@ class CompiledEmail:
         self._parts = [part for part in (subject, preheader, text, html) if part is not None]
         self._subject, self._preheader, self._text, self._html = subject, preheader, text, html
         used = frozenset[str]().union(*(part.used for part in self._parts))
+        self._products, readers = taken(used, readers)
         # Two lists of 200 entries make 40,000 rounds: such a message is better written in a process that can be stopped.
         self.nested = any(part.loops > 1 for part in self._parts)
         self._greets = "salutation" in used and "salutation" not in readers
@@ -152,6 +155,11 @@ class CompiledEmail:
         self._tail = self._closing_headers()
         self._plain_subject = "" if subject.used else subject.render(self._fixed)
         self._fixed_subject = None if subject.used else mime.subject_value(self._plain_subject)
+
+    @property
+    def product_fields(self) -> frozenset[str] | None:
+        """Return what it reads of each product recommended; None for a message that recommends nothing."""
+        return None if self._products is None else self._products.fields
 
     @property
     def group_variables(self) -> frozenset[str] | None:
@@ -296,6 +304,8 @@ class CompiledEmail:
             values[name] = missing if raw is None or (type(raw) is str and not raw) else read(raw)
         if self._group is not None:
             values["group"] = self._group(given.get("group"))
+        if self._products is not None:
+            values[RECOMMENDED] = self._products(given.get(RECOMMENDED))
         values["key"], values["email"] = clean(recipient.key), clean(recipient.address)
         values["locale"] = clean(recipient.locale)
         values["unsubscribe_url"] = unsubscribe

@@ -16,14 +16,18 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from tidings.definitions.kinds.offer import OFFER, OFFERED
+from tidings.definitions.kinds.recommending import FIELDS, RECOMMENDED
 from tidings.errors import Problem
 from tidings.templates.chains import Others, others_in
+from tidings.templates.dotted import dotted
 from tidings.templates.formats import FILTERS, MAX_LITERAL, filters
 from tidings.templates.sources import Text
 from tidings.templates.values import MARK, MARK_URL, Missing
 
 TESTS = ("known", "unknown")
 _LOOP = ("index", "first", "last", "length")
+_TABLE = f'"{RECOMMENDED}" is a table of products'
+_LOOP_OF_PRODUCTS = f"write {{% for one in {RECOMMENDED} %}} … {{% endfor %}}"
 _MAX_DEPTH = 40
 _MAX_LOOPS = 2
 
@@ -165,11 +169,15 @@ class Checker(NodeTransformer):
         if name not in self.types:
             near = get_close_matches(name, [*self.types, *self.texts], n=1, cutoff=0.6)
             hint = f'did you mean "{near[0]}"?' if near else "attributes stand in config/attributes.yaml"
+            if name == RECOMMENDED:
+                hint = "products are recommended in messages, not here"
             if name == "group":
                 hint = "write `group: one message an account` in the campaign"
             raise Refused(node.lineno, name, "TPL12", f'there is no attribute or text "{name}"', hint)
         if self.types[name] == "member":
             self._no_text(node, name, f'"{name}" is a customer', f"write {name}.key")
+        if self.types[name] == "product":
+            self._no_text(node, name, f'"{name}" is a product', f"write {name}.name")
         self.used.add(name)
         return node
 
@@ -192,6 +200,13 @@ class Checker(NodeTransformer):
             self.members.add(node.attr)
             # By item and never by attribute: a value called `items` is a value.
             return nodes.Getitem(node.node, nodes.Const(node.attr), "load", lineno=node.lineno)
+        if self._of_product(node.node):
+            if node.attr not in FIELDS:
+                near = get_close_matches(node.attr, FIELDS, n=1, cutoff=0.6)
+                hint = f'did you mean "{near[0]}"?' if near else f"there are: {', '.join(FIELDS)}"
+                raise Refused(node.lineno, node.attr, "TPL12", f'a product has no "{node.attr[:40]}"', hint)
+            self.used.add(f"{RECOMMENDED}.{node.attr}")
+            return nodes.Getitem(node.node, nodes.Const(node.attr), "load", lineno=node.lineno)
         if (
             isinstance(node.node, nodes.Name)
             and node.node.name == "loop"
@@ -209,7 +224,7 @@ class Checker(NodeTransformer):
         """Allow a loop over a list attribute or the group, two deep at most."""
         source, target = node.iter, node.target
         kind = self._kind(source)
-        listed = kind in ("list", "group")
+        listed = kind in ("list", "group", "products")
         if isinstance(source, nodes.Name) and source.name not in self.types:
             self.visit(source)
         if not listed or not isinstance(target, nodes.Name) or node.recursive:
@@ -232,7 +247,7 @@ class Checker(NodeTransformer):
         node.iter = self.visit(source)
         self._loops.append(target.name)
         self.deepest = max(self.deepest, len(self._loops))
-        self.types[target.name] = "member" if kind == "group" else "text"
+        self.types[target.name] = {"group": "member", "products": "product"}.get(kind, "text")
         try:
             if node.test is not None:
                 node.test = self.visit(node.test)
@@ -261,6 +276,8 @@ class Checker(NodeTransformer):
             )
         if self._kind(node.node) == "group" and node.name != "length":
             self._no_text(node.node, "group", '"group" is a table of customers')
+        if self._kind(node.node) == "products" and node.name != "length":
+            self._no_text(node.node, RECOMMENDED, _TABLE, _LOOP_OF_PRODUCTS)
         if node.name == "money" and not node.args:
             currency = self.currencies.get(self._attribute(node.node))
             if currency is None:
@@ -288,10 +305,18 @@ class Checker(NodeTransformer):
             and self.types.get(node.node.name) == "member"
         )
 
+    def _of_product(self, node: nodes.Node) -> bool:
+        """Tell whether a node is a product of a loop over those recommended."""
+        return isinstance(node, nodes.Name) and self.types.get(node.name) == "product"
+
     def _attribute(self, node: nodes.Node) -> str:
-        """Return the attribute that a node reads, of the customer or of a member; the empty text for anything else."""
+        """Return the attribute that a node reads, of the customer, of a member or of a product; the empty text for anything else."""
         if isinstance(node, nodes.Name):
             return node.name
+        if isinstance(node, nodes.Getattr) and self._of_product(node.node):
+            return f"{RECOMMENDED}.{node.attr}"
+        if isinstance(node, nodes.Getitem) and self._of_product(node.node):
+            return f"{RECOMMENDED}.{node.arg.value}"  # type: ignore[attr-defined]
         if isinstance(node, nodes.Getattr) and self._of_member(node):
             return node.attr
         # Nothing else takes an item out: `visit_Getattr` made it.
@@ -316,6 +341,8 @@ class Checker(NodeTransformer):
             self._no_text(node, name, f'"{written}" is yes or no, not a text', hint)
         if kind == "group":
             self._no_text(node, name, '"group" is a table of customers')
+        if kind == "products":
+            self._no_text(node, name, _TABLE, _LOOP_OF_PRODUCTS)
 
     def _shown(self, node: Any) -> Any:
         """Wrap bare names in the filter of their type, down through `or` and if-else."""
@@ -353,26 +380,6 @@ def parse(env: ImmutableSandboxedEnvironment, source: str, checker: Checker) -> 
     checked: nodes.Template = checker.visit(tree)
     checked.set_environment(env)
     return checked
-
-
-def dotted(tree: nodes.Template, types: Collection[str]) -> nodes.Template:
-    """Return a tree in which `offer.code` is the one value that it stands for, where the message has an offer."""
-    found: nodes.Template = _Dotted(types).visit(tree)
-    return found
-
-
-class _Dotted(NodeTransformer):
-    """Reads `offer.code` as the name `offer_code`."""
-
-    def __init__(self, types: Collection[str]) -> None:
-        self._types = types
-
-    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
-        """Replace a value of the offer that there is."""
-        name = f"{OFFER}_{node.attr}"
-        if isinstance(node.node, nodes.Name) and node.node.name == OFFER and name in self._types:
-            return nodes.Name(name, "load", lineno=node.lineno)
-        return self.generic_visit(node)
 
 
 def compile_tree(env: ImmutableSandboxedEnvironment, tree: nodes.Template) -> Template:

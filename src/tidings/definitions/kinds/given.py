@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from tidings.definitions.kinds.offer import OFFERED, Offer, offered_names
+from tidings.definitions.kinds.recommending import RECOMMENDED
 from tidings.definitions.kinds.rules import FIXED_COLUMNS, Attribute, Attributes, Event
 
 # The lines of an order, by name, as `with: {item: …}` looks at them; a property of that name hides it.
@@ -55,13 +56,20 @@ def given_by(
     return Given(event.name, tuple(one for one in found if one.name not in hidden), event.revenue)
 
 
-def nameable(attributes: Attributes, given: Given | None, offer: Offer | None = None) -> Attributes:
-    """Return everything that a message may name, as attributes: those of the customer, of the event, of the offer."""
+def nameable(
+    attributes: Attributes, given: Given | None, offer: Offer | None = None, currency: str = ""
+) -> Attributes:
+    """Return everything that a message may name, as attributes: those of the customer, of the event, of the offer.
+
+    With a `currency` (the workspace's) also the products that the customer is recommended, unless the shop calls something else so.
+    """
     offered = offered_names(offer)
+    found = (*attributes.attributes, *(given.names if given else ()))
+    if currency and all(one.name != RECOMMENDED for one in found):
+        offered = (*offered, Attribute(RECOMMENDED, "products", currency=currency))
     if given is None and not offered:
         return attributes
     named = {one.name for one in offered}
-    found = (*attributes.attributes, *(given.names if given else ()))
     return Attributes((*(one for one in found if one.name not in named), *offered))
 
 

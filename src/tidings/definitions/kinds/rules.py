@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
 
+from tidings.definitions.kinds.recommending import Recommendations
 from tidings.definitions.kinds.timing import Rhythm
 from tidings.definitions.values import Duration, Share, Unit
 
@@ -53,6 +54,7 @@ class Workspace:
     dialect: int = 1
     environments: tuple[Environment, ...] = ()
     papers: Papers | None = None
+    recommendations: Recommendations = Recommendations()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,21 @@ TASK_EVENTS = {
         ("task_done", "Task done"),
     )
 }
+
+
+# A code that a till or a shop redeemed through the API: an event that needs no declaration either.
+REDEMPTION = Event(
+    "code_redeemed",
+    "Code redeemed",
+    (
+        EventProperty("code", "text"),
+        EventProperty("order", "text"),
+        EventProperty("discount", "money"),
+        EventProperty("sales_channel", "text"),
+    ),
+    code="code",
+    discount="discount",
+)
 
 
 @dataclass(frozen=True, slots=True)

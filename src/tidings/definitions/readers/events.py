@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from tidings.definitions.context import Context, Unreadable, did_you_mean
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, TASK_EVENTS, Event, EventProperty
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, REDEMPTION, TASK_EVENTS, Event, EventProperty
 from tidings.definitions.nodes import Entry, Mapping, Node, Scalar
 from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar
 from tidings.definitions.texts import CURRENCY, TEXT, check_name, one_of
@@ -84,6 +84,13 @@ def _event(entry: Entry, names: list[str], context: Context) -> Event:
     if name in BUILT_IN_RESPONSES:
         raise context.report(
             "REF12", entry.key, f'"{name}" is a built-in response and needs no declaration', "delete it here"
+        )
+    if name == REDEMPTION.name:
+        raise context.report(
+            "REF12",
+            entry.key,
+            f'"{name}" is recorded by tidings itself and needs no declaration',
+            "delete it here",
         )
     if name in TASK_EVENTS:
         raise context.report(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 from tidings.definitions.context import Context
+from tidings.definitions.kinds.recommending import MOST, Recommendations
 from tidings.definitions.kinds.rules import Environment, Papers, Workspace
 from tidings.definitions.nodes import Entry, Node, Scalar
+from tidings.definitions.quantities import DURATION
 from tidings.definitions.readers.timing import EVERY
 from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar, list_of
 from tidings.definitions.source import is_variable_name
 from tidings.definitions.texts import CURRENCY, FLAG, LOCALE, TEXT, ZONE, check_name, matching, one_of, whole
+from tidings.definitions.values import Duration
 
 DEVELOPMENT_STORE = "sqlite:///.tidings/development.sqlite"
 _STORE = re.compile(r"(sqlite:///|postgresql(\+psycopg)?://)\S+\Z")
@@ -88,6 +91,32 @@ def _papers(node: Node, context: Context) -> Papers:
     return Papers(values["every"], values.get("to", ()))
 
 
+def _days(node: Node, context: Context) -> Duration:
+    found = DURATION.read(node, context)
+    if found.unit.exact:
+        raise context.report(
+            "PHR02", node, f'"{found}" is too short here: it is counted in days', "write 30 days"
+        )
+    return found
+
+
+_DAYS = Reader(_days, "a length of time such as 90 days", DURATION.schema)
+RECOMMENDATIONS_KEYS = Keys(
+    "the recommendations",
+    (
+        Key("show", whole(1, MOST), "The most products that one message gets.", "show: 3", default="4"),
+        Key("learnt_from", _DAYS, "The orders of so long say what is bought together.", "learnt_from: 6 months", default="1 year"),
+        Key("at_least", whole(2, 1000), "How many people must have bought two products before one recommends the other.", "at_least: 5", default="3"),
+        Key("not_again_within", _DAYS, "What a customer bought so lately is not recommended.", "not_again_within: 60 days", default="1 year"),
+        Key("best_sellers_of", _DAYS, "The best sellers of so long fill up what is missing.", "best_sellers_of: 14 days", default="30 days"),
+    ),
+)  # fmt: skip
+
+
+def _recommendations(node: Node, context: Context) -> Recommendations:
+    return Recommendations(**RECOMMENDATIONS_KEYS.read(node, context))
+
+
 COUNTRY = matching(r"[A-Z]{2}", "a country code of two capitals", "SE")
 KEYS = Keys(
     "a workspace",
@@ -103,6 +132,7 @@ KEYS = Keys(
         Key("postal_address", TEXT, "Stands in the foot of every marketing e-mail.", "postal_address: Storgatan 1, 111 51 Stockholm, Sweden"),
         Key("clock", one_of(["embedded", "prefect"]), "Who wakes scheduled work: our own clock on one machine, or Prefect on several.", "clock: embedded", default="embedded"),
         Key("papers", Reader(_papers, "when the page of results is mailed, and to whom", PAPERS_KEYS.schema()), "The page of the whole company by mail: ladder, credit against effect, campaigns.", "papers: {every: week on Mon at 08:00}"),
+        Key("recommendations", Reader(_recommendations, "what customers are recommended", RECOMMENDATIONS_KEYS.schema()), "Which products messages recommend.", "recommendations: {show: 3, not_again_within: 60 days}"),
         Key("dialect", whole(1, 1), "The version of this language.", "dialect: 1", default="1"),
         Key("environments", Reader(_environments, "environments by name", {"type": "object", "additionalProperties": _ENVIRONMENT.schema()}), "Where data is kept and whether messages really leave.", "environments: {production: {store_from: TIDINGS_STORE}}", default="development only, with an outbox"),
     ),
@@ -130,4 +160,5 @@ def read(node: Node, context: Context) -> Workspace:
         dialect=values.get("dialect", 1),
         environments=environments,
         papers=values.get("papers"),
+        recommendations=values.get("recommendations", Recommendations()),
     )

@@ -123,6 +123,8 @@ def redeemed(
             sa.cast(sa.func.sum(sa.func.abs(one.c.discount)), sa.BigInteger),
         ).group_by(one.c.judged, one.c.currency, one.c.arm)
     ).all()
+    # What the API redeemed may say what it took off, whatever events declare.
+    told = told or any(row[4] is not None for row in rows)
     good = dict.fromkeys((_TREATED, _HELD_OUT, _OTHERS), 0)
     discounts = dict(good)
     not_counted: dict[str, int] = {}

@@ -47,6 +47,40 @@ products = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# What those who bought `item` bought, too: by how many people, and how near the two are (0 to 1). Learnt anew each night.
+bought_together = sa.Table(
+    "bought_together",
+    metadata,
+    sa.Column("item", sa.Text, primary_key=True),
+    sa.Column("other", sa.Text, primary_key=True),
+    number("people"),
+    sa.Column("score", sa.Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What most people bought lately, in a category or ("") of everything; the first has place 1.
+best_sellers = sa.Table(
+    "best_sellers",
+    metadata,
+    sa.Column("category", sa.Text, primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
+    text("item"),
+    number("people"),
+    sqlite_with_rowid=False,
+)
+
+# Each time that the two were learnt, from orders before `as_of`.
+recommendation_runs = sa.Table(
+    "recommendation_runs",
+    metadata,
+    key(),
+    instant("as_of"),
+    number("customers"),
+    number("items"),
+    number("pairs"),
+    instant("finished_at"),
+)
+
 # Codes of pools. Reserved in the transaction that claims the message, never given twice; back to `free` only when the
 # message surely did not leave. A code shared by all has no row here.
 codes = sa.Table(
@@ -91,7 +125,8 @@ offers_given = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# A code that came back with an order or through the API. `judged` says why one does not count.
+# A code that came back with an order or through the API. `judged` says why one does not count: `order` where its order told of it as
+# well, and `undone` where the sale was. `event_id`: the order, as soon as it is known; until then what the API told.
 redemptions = sa.Table(
     "redemptions",
     metadata,
@@ -106,8 +141,17 @@ redemptions = sa.Table(
     text("currency", nullable=True),
     text("judged"),
     text("dedupe_key", unique=True),
+    # The number of the order, by which what a till told is known again in what the order tells.
+    text("order_key", nullable=True),
     sa.CheckConstraint(
-        "judged IN ('good', 'unknown', 'ended', 'again', 'other_customer', 'withdrawn')", name="judged"
+        "judged IN ('good', 'unknown', 'ended', 'again', 'other_customer', 'withdrawn', 'order', 'undone')",
+        name="judged",
+    ),
+    sa.Index(
+        "ix_redemptions_order",
+        "order_key",
+        sqlite_where=sa.text("order_key IS NOT NULL"),
+        postgresql_where=sa.text("order_key IS NOT NULL"),
     ),
 )
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from tidings.clock import Clock
+from tidings.definitions.kinds.recommending import RECOMMENDED
 from tidings.errors import Problem
 from tidings.templates.email import MessageUrls, Recipient
 from tidings.templates.fax.drawing import Drawn, Ink, draw, strip
@@ -24,6 +25,7 @@ from tidings.templates.fax.paginating import pages_of
 from tidings.templates.fax.tiff import line_seconds, tiff_of
 from tidings.templates.group import group_reader
 from tidings.templates.part import Part
+from tidings.templates.products import taken
 from tidings.templates.salutations import salutation_for, salutation_names
 from tidings.templates.values import MARK, MARK_URL, Missing, RenderError, clean
 
@@ -82,6 +84,7 @@ class CompiledFax:
         self.warnings: tuple[Problem, ...] = ()
         self.required: frozenset[str] = frozenset()
         self._html, self._simplified = html, is_simplified(locale)
+        self._products, readers = taken(html.used, readers)
         # A shop that keeps salutations of its own goes on using them.
         self._greets = "salutation" in html.used and "salutation" not in readers
         self.greeted_by = salutation_names(readers) if self._greets else ()
@@ -94,6 +97,11 @@ class CompiledFax:
         self._zone, self._clock = ZoneInfo(zone), clock
         self._kept: OrderedDict[bytes, tuple[list[Ink], int | None]] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def product_fields(self) -> frozenset[str] | None:
+        """Return what it reads of each product recommended; None for a message that recommends nothing."""
+        return None if self._products is None else self._products.fields
 
     @property
     def group_variables(self) -> frozenset[str] | None:
@@ -131,6 +139,11 @@ class CompiledFax:
             for member in values["group"]:
                 for name, value in member.items():
                     self._glyphs(f"group.{name}", value)
+        if self._products is not None:
+            values[RECOMMENDED] = self._products(recipient.variables.get(RECOMMENDED))
+            for product in values[RECOMMENDED]:
+                for name, value in product.items():
+                    self._glyphs(f"{RECOMMENDED}.{name}", value)
         if self._greets:
             values["salutation"] = salutation_for(self.greeting, values)
         if "unsubscribe_url" in self._html.used:

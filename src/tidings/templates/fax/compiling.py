@@ -18,9 +18,10 @@ from tidings.templates.fax.glyphs import without_glyph
 from tidings.templates.fax.notice import opt_out_block, opt_out_notice, sender_parts, spaced
 from tidings.templates.fax.reading import read_html
 from tidings.templates.lint import ONE_CLICK_CLASSES
+from tidings.templates.products import reader
 from tidings.templates.salutations import greeting_locale
 from tidings.templates.sources import TemplateErrors, Text, choose, locales, nearest_locale, spoken
-from tidings.templates.values import RenderError, reader
+from tidings.templates.values import RenderError
 
 # What the engine provides beside attributes and the texts of `say`.
 PROVIDED = (

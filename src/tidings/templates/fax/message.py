@@ -66,7 +66,9 @@ def campaign_fax(
         fallback_locale=workspace.locale,
         texts={name: text if isinstance(text, str) else dict(text) for name, text in said},
         texts_path=campaign.path,
-        attributes=nameable(definitions.attributes, campaign.given, campaign.offer),
+        attributes=nameable(
+            definitions.attributes, campaign.given, campaign.offer, definitions.workspace.currency
+        ),
         sender=bound.sender,
         sender_path=bound.path,
         opt_out_phone=options.get("opt_out_phone", ""),

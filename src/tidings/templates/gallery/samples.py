@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from tidings.definitions.kinds.recommending import RECOMMENDED
 from tidings.definitions.kinds.rules import Attribute, Attributes
-from tidings.templates import group
+from tidings.templates import group, products
 
 # By language: what people of our users' countries are called and live in.
 _PEOPLE: dict[str, dict[str, str]] = {
@@ -22,11 +23,16 @@ _DAY, _INSTANT, _BIRTHDAY = "2026-05-18", 1_779_091_200_000_000, "1984-05-18"
 
 
 def sample_values(
-    attributes: Attributes, names: Iterable[str], locale: str, group_names: Iterable[str] | None = None
+    attributes: Attributes,
+    names: Iterable[str],
+    locale: str,
+    group_names: Iterable[str] | None = None,
+    product_fields: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Return an example value for each name, in the form in which the store would give it.
 
     `group_names`: those of the members of an account, who are then in `group`; None for a message without one.
+    `product_fields`: those of the products that it recommends; None where it recommends none.
     """
     person = _PEOPLE.get(locale) or _PEOPLE.get(locale.partition("-")[0]) or _PEOPLE["en"]
     fixed = {
@@ -48,6 +54,8 @@ def sample_values(
     if group_names is not None:
         wanted = list(group_names)
         values[group.NAME] = group.samples(wanted, sample_values(attributes, wanted, locale))
+    if product_fields is not None:
+        values[RECOMMENDED] = products.samples(product_fields)
     return values
 
 

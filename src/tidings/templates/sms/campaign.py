@@ -50,7 +50,9 @@ def campaign_sms(
         fallback_locale=workspace.locale,
         texts={name: text if isinstance(text, str) else dict(text) for name, text in said},
         texts_path=campaign.path,
-        attributes=nameable(definitions.attributes, campaign.given, campaign.offer),
+        attributes=nameable(
+            definitions.attributes, campaign.given, campaign.offer, definitions.workspace.currency
+        ),
         sender=bound.sender,
         sender_name=workspace.title,
         signature=str(dict(bound.options).get("signature", "")),

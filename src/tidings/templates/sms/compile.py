@@ -10,14 +10,15 @@ from zoneinfo import ZoneInfo
 
 from tidings.definitions.kinds.rules import Attribute, Attributes
 from tidings.errors import Position, Problem
-from tidings.templates import group, markup, sandbox
+from tidings.templates import group, markup, products, sandbox
 from tidings.templates.compiler import Compiler, SayText
 from tidings.templates.email import MessageUrls, Recipient
+from tidings.templates.products import reader
 from tidings.templates.salutations import greeting_locale
 from tidings.templates.sms import leaving, lint
 from tidings.templates.sms.message import CompiledSms
 from tidings.templates.sources import TemplateErrors, Text, decode, locales, nearest_locale, spoken
-from tidings.templates.values import RenderError, reader
+from tidings.templates.values import RenderError
 
 MOST_SEGMENTS = 3
 # As long as tokens get, so that what is counted here is never less than what is sent.
@@ -192,6 +193,8 @@ def _somebody(compiled: CompiledSms, values: Mapping[str, Any]) -> Recipient:
 
 
 def _long(attribute: Attribute) -> Any:
+    if attribute.type == products.TYPE:
+        return products.SAMPLES
     if attribute.values:
         longest = sorted(attribute.values, key=len, reverse=True)
         return longest[:3] if attribute.type == "list" else longest[0]

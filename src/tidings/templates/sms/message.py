@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tidings.definitions.kinds.recommending import RECOMMENDED
 from tidings.errors import Problem
 from tidings.templates.email import MessageUrls, Recipient
 from tidings.templates.group import group_reader
 from tidings.templates.part import Part
+from tidings.templates.products import taken
 from tidings.templates.salutations import salutation_for, salutation_names
 from tidings.templates.sms.segments import Segmented, segment
 from tidings.templates.sms.typography import plainly
@@ -72,6 +74,7 @@ class CompiledSms:
         self.shortened = tuple(dict.fromkeys(position for position, _, dynamic in slots if not dynamic))
         self.warnings: tuple[Problem, ...] = ()
         self.required: frozenset[str] = frozenset()
+        self._products, readers = taken(part.used, readers)
         # A shop that keeps salutations of its own goes on using them.
         self._greets = "salutation" in part.used and "salutation" not in readers
         self.greeted_by = salutation_names(readers) if self._greets else ()
@@ -84,6 +87,11 @@ class CompiledSms:
         self._unsubscribes = "unsubscribe_url" in part.used
         self._slots = {str(number): (position, url) for number, (position, url, _) in enumerate(slots)}
         self._typography = typography
+
+    @property
+    def product_fields(self) -> frozenset[str] | None:
+        """Return what it reads of each product recommended; None for a message that recommends nothing."""
+        return None if self._products is None else self._products.fields
 
     @property
     def group_variables(self) -> frozenset[str] | None:
@@ -134,6 +142,8 @@ class CompiledSms:
             values[name] = missing if raw is None or raw == "" else read(raw)
         if self._group is not None:
             values["group"] = self._group(given.get("group"))
+        if self._products is not None:
+            values[RECOMMENDED] = self._products(given.get(RECOMMENDED))
         values["key"], values["locale"] = clean(recipient.key), clean(recipient.locale)
         if self._greets:
             values["salutation"] = salutation_for(self.greeting, values)

@@ -94,6 +94,34 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "bought_together",
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("other", sa.Text(), nullable=False),
+        sa.Column("people", sa.BigInteger(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("item", "other", name=op.f("pk_bought_together")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "best_sellers",
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("people", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("category", "place", name=op.f("pk_best_sellers")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "recommendation_runs",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("as_of", sa.BigInteger(), nullable=False),
+        sa.Column("customers", sa.BigInteger(), nullable=False),
+        sa.Column("items", sa.BigInteger(), nullable=False),
+        sa.Column("pairs", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recommendation_runs")),
+    )
+    op.create_table(
         "score_models",
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("score", sa.Text(), nullable=False),
@@ -195,8 +223,9 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text(), nullable=True),
         sa.Column("judged", sa.Text(), nullable=False),
         sa.Column("dedupe_key", sa.Text(), nullable=False),
+        sa.Column("order_key", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "judged IN ('good', 'unknown', 'ended', 'again', 'other_customer', 'withdrawn')",
+            "judged IN ('good', 'unknown', 'ended', 'again', 'other_customer', 'withdrawn', 'order', 'undone')",
             name=op.f("ck_redemptions_judged"),
         ),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_redemptions_customer_id")),
@@ -204,6 +233,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_redemptions_message_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_redemptions")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_redemptions_dedupe_key")),
+    )
+    op.create_index(
+        "ix_redemptions_order",
+        "redemptions",
+        ["order_key"],
+        unique=False,
+        sqlite_where=sa.text("order_key IS NOT NULL"),
+        postgresql_where=sa.text("order_key IS NOT NULL"),
     )
     op.create_index(op.f("ix_redemptions_customer_id"), "redemptions", ["customer_id"], unique=False)
     op.add_column("responses", sa.Column("class", sa.Text(), nullable=True))
