@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from tidings.cli.session import Session
+    from tidings.papers.files import Written
     from tidings.papers.paper import Paper
 
 _ADDRESS = re.compile(r"[^<>@\s,;]+@[^<>@\s,;]+")
@@ -46,8 +47,8 @@ def paper_options(command: Command) -> Command:
     return command
 
 
-def write_papers(paper: Paper, stem: str, *, as_html: bool, as_pdf: bool, out: Path | None) -> list[Path]:
-    """Write the files asked for and return their paths; earlier ones of the same names are replaced."""
+def write_papers(paper: Paper, stem: str, *, as_html: bool, as_pdf: bool, out: Path | None) -> list[Written]:
+    """Write the files asked for and return them; earlier ones of the same names are replaced."""
     from tidings.papers.files import place, write
 
     several = as_html and as_pdf
@@ -139,18 +140,21 @@ def mail_now(
         way.close()
 
 
-def say(written: list[Path], mailed: list[tuple[str, str]], *, as_json: bool) -> int:
-    """Print what was written and mailed; return 1 where a mail was not accepted."""
+def say(written: list[Written], mailed: list[tuple[str, str]], *, as_json: bool) -> int:
+    """Print what was written and mailed, and which folders were made; return 1 where a mail was not accepted."""
     import json
 
     if as_json:
-        told: dict[str, object] = {"files": [str(path) for path in written]}
+        told: dict[str, object] = {
+            "files": [str(one.path) for one in written],
+            "folders_made": [str(one.folder) for one in written if one.folder],
+        }
         if mailed:
             told["mailed"] = [{"to": to, "outcome": outcome} for to, outcome in mailed]
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        for path in written:
-            click.echo(f"wrote {path}")
+        for one in written:
+            click.echo(one.sentence)
         for to, outcome in mailed:
             click.echo(f"{to}: {outcome.replace('_', ' ')}")
     return 0 if all(outcome in ("accepted", "would be sent") for _, outcome in mailed) else 1
