@@ -7,6 +7,7 @@ from base64 import b64decode
 from dataclasses import replace
 from typing import Any
 
+import jsonschema
 import pytest
 
 from channels.sendgrid_letters import personal
@@ -39,6 +40,10 @@ def letter(number: int, *files: Attachment) -> Letter:
 def test_a_request_holds_files_in_base64_and_pictures_under_their_name() -> None:
     body = request_of(alone(letter(1, PICTURE, PDF)))
     assert errors_in(body, len(json.dumps(body))) == []
+    document = json.loads(contract("sendgrid_mail_v3.json").read_text())
+    place = "#/components/requestBodies/PostMailSend/content/application~1json/schema"
+    schema = {"$ref": place, "components": document["components"]}
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(body)) == []
     picture, pdf = body["attachments"]
     assert (b64decode(picture.pop("content")), b64decode(pdf.pop("content"))) == (
         PICTURE.content,

@@ -219,3 +219,22 @@ def test_sales_channels_that_no_purchase_says_are_refused(store: Store) -> None:
         ask(store, replace(shop(), events=own), days(*QUARTER), by_channel=True)
     with pytest.raises(UsageError, match="what a purchase is worth"):
         ask(store, replace(shop(), events=Events((Event("page_viewed"),))), days(*QUARTER))
+
+
+def test_a_margin_that_no_purchase_says_is_not_known_and_not_nought(store: Store) -> None:
+    put(store, {1: EARLY, 2: EARLY}, [Bought(1, when("2026-11-01")), Bought(2, when("2026-11-02"))])
+    found = everything(store)
+    assert found.trade.margin and not found.money.margin
+    assert found.as_json()["revenue"]["margin"] is None
+    assert found.as_json()["ladder"]["steps"][-1]["margin"] is None
+    assert "No purchase of this time says its margin (profit of order_placed)" in " ".join(found.words)
+
+
+def test_purchases_that_say_no_margin_among_others_are_counted_and_said(store: Store) -> None:
+    bought = [Bought(1, when("2026-11-01"), 1000, 300), Bought(1, when("2026-11-02"), 1000), Bought(1, when("2025-11-02"))]  # fmt: skip
+    put(store, {1: EARLY}, bought)
+    found = everything(store)
+    assert found.as_json()["revenue"]["margin"] == 3.0
+    assert "1 of 2 purchases of this time say no margin and count as if they earned nothing." in found.words
+    # Before the time nothing was bought in the store's first year: that nothing was earned is known.
+    assert everything(store, first="2024-02-01", last="2024-02-28").as_json()["revenue"]["margin"] == 0.0

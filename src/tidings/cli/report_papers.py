@@ -18,8 +18,24 @@ _ADDRESS = re.compile(r"[^<>@\s,;]+@[^<>@\s,;]+")
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
+def file_options(command: Command) -> Command:
+    """Add the options of papers as files: `as_html`, `as_pdf` and `out`."""
+    for option in (
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="A folder for --html and --pdf, or the one file; without it the folder you are in.",
+        ),
+        click.option("--pdf", "as_pdf", is_flag=True, help="Write it as PDF, with charts."),
+        click.option("--html", "as_html", is_flag=True, help="Write it as one HTML file, with charts."),
+    ):
+        command = option(command)
+    return command
+
+
 def paper_options(command: Command) -> Command:
-    """Add the options of papers: files by `as_html`, `as_pdf`, `out`, mail by `by_mail`, `recipients`, `dry_run`."""
+    """Add the options of papers: files as `file_options` does, mail by `by_mail`, `recipients`, `dry_run`."""
     for option in (
         click.option(
             "--dry-run", is_flag=True, help="With --mail: say to whom it would go, and send nothing."
@@ -34,14 +50,7 @@ def paper_options(command: Command) -> Command:
         click.option(
             "--mail", "by_mail", is_flag=True, help="Mail it to the owners now, by the e-mail channel."
         ),
-        click.option(
-            "--out",
-            type=click.Path(path_type=Path),
-            metavar="PATH",
-            help="A folder for --html and --pdf, or the one file; without it the folder you are in.",
-        ),
-        click.option("--pdf", "as_pdf", is_flag=True, help="Write it as PDF, with charts."),
-        click.option("--html", "as_html", is_flag=True, help="Write it as one HTML file, with charts."),
+        file_options,
     ):
         command = option(command)
     return command
@@ -62,6 +71,14 @@ def write_papers(paper: Paper, stem: str, *, as_html: bool, as_pdf: bool, out: P
 
         written.append(write(place(out, stem, "pdf", several=several), pdf(paper)))
     return written
+
+
+def check_out(out: Path | None, *, as_html: bool, as_pdf: bool) -> None:
+    """Refuse a place for files that nobody asked for."""
+    from tidings.errors import UsageError
+
+    if out is not None and not as_html and not as_pdf:
+        raise UsageError("--out is for --html and --pdf", what_to_do="add one of them, or leave it out")
 
 
 def only_one(name: str | None, *, everything: bool, paper: bool, of_run: bool) -> None:

@@ -151,7 +151,7 @@ def ask(
     return Kpi(
         span,
         trade,
-        Money(purchases.currency, trade.margin),
+        Money(purchases.currency, purchases.margin_known),
         _revenue(purchases, span),
         moves=moves if "ladder" in parts else None,
         made_up=standing is not None and standing.made_up,

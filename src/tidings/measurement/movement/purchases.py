@@ -27,6 +27,8 @@ _events, _names = people.events, people.event_names
 _BATCH = 50_000
 # Ids of customers begin with 1.
 NOBODY = 0
+# What stands for a margin that a purchase does not say, until it is counted: no amount is so low.
+_UNSAID = -(2**62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class Purchases:
     """Purchases and returns of known customers before an instant, sorted by customer and time.
 
     `amount` and `margin` are minor units of `currency`, less than 0 for what came back; all 0 where amounts of several
-    currencies cannot be added up (`currency` is "" then). `sales` is a place in `channels`, which begins with "". Of nobody
+    currencies cannot be added up (`currency` is "" then). `margin_known` tells whether margins are declared and any purchase of the
+    period says its own; where there was no purchase, that none was earned is known. `sales` is a place in `channels`, which begins with "". Of nobody
     known are `nobody` purchases worth `nobody_amount`.
     """
 
@@ -72,6 +75,7 @@ class Purchases:
     currency: str
     nobody: int = 0
     nobody_amount: int | None = 0
+    margin_known: bool = False
     words: list[str] = field(default_factory=list)
 
     def during(self, opens: int, closes: int) -> Truths:
@@ -140,11 +144,13 @@ def read_purchases(
     ).where(*these, known)
     rows, missing = _integers(connection, statement, 5 if trade.margin else 4)
     rows = _unpacked(rows[np.lexsort((rows[:, 1], rows[:, 0]))], len(currencies))
+    margins, unsaid = _said_margin(rows, rows[:, 1] >= opens, trade) if trade.margin else (False, [])
     money, words = _one_currency(rows, currencies, rates, definitions.workspace.currency, into)
     if missing:
         words.append(f"{missing:,} of them have no amount and count as 0.")
     at = rows[:, 1]
-    if trade.margin and money:
+    words += unsaid
+    if margins and money:
         words += _net_margin(rows, at >= opens, whole_margin, trade)
     nobody, nobody_amount = _of_nobody(connection, placed, opens, closes, money)
     return Purchases(
@@ -159,6 +165,7 @@ def read_purchases(
         currency=money,
         nobody=nobody,
         nobody_amount=nobody_amount,
+        margin_known=margins,
         words=words,
     )
 
@@ -198,8 +205,24 @@ def _margin(trade: Trade, ids: dict[str, int], opens: int) -> tuple[sa.ColumnEle
                 if one.margin == one.revenue
                 else property_value(_events.c.properties, one.margin, "money")
             )
-            cases.append((_events.c.name_id == ids[one.name], value if sign > 0 else -sa.func.abs(value)))
+            said = sa.func.coalesce(value, _UNSAID) if sign > 0 else -sa.func.abs(sa.func.coalesce(value, 0))
+            cases.append((_events.c.name_id == ids[one.name], said))
     return sa.case(*cases, else_=0), whole
+
+
+def _said_margin(rows: Integers, during: Truths, trade: Trade) -> tuple[bool, list[str]]:
+    """Count margins that no purchase says as 0, in place; tell whether any is known, and say how many are not."""
+    unsaid = rows[:, 3] == _UNSAID
+    rows[unsaid, 3] = 0
+    missing, bought = int(unsaid.sum()), int((during & (rows[:, 4] == 1)).sum())
+    if not missing:
+        return True, []
+    if missing == bought:
+        where = " or ".join(f"{one.margin} of {one.name}" for one in trade.placed)
+        return False, [f"No purchase of this time says its margin ({where}), so margins are not known."]
+    return True, [
+        f"{missing:,} of {bought:,} purchases of this time say no margin and count as if they earned nothing."
+    ]
 
 
 def _net_margin(rows: Integers, during: Truths, whole: bool, trade: Trade) -> list[str]:
