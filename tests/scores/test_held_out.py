@@ -9,10 +9,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from tidings.errors import TidingsError
 from tidings.scores import held_out
-from tidings.scores.fitting import parts_of
+from tidings.scores.fitting import fit, parts_of
 from tidings.scores.held_out import sums_held_out
 
 STRENGTHS = (0.003, 0.03, 0.3, 3.0)
@@ -88,3 +89,14 @@ def test_it_takes_few_passes_over_the_rows(monkeypatch: pytest.MonkeyPatch) -> N
     sums_held_out(values, did, part, STRENGTHS, alone=0.0)
     # Twenty fits from nothing find the curvature of four parts four times and more each: 320.
     assert len(bends) <= 60
+
+
+def test_a_fit_has_the_same_numbers_on_one_thread_and_on_many() -> None:
+    values, did, part = world(6_000, 13)
+    ids = np.arange(1, 6_001)
+    found = []
+    for threads in (1, 4):
+        with threadpool_limits(limits=threads):
+            one = fit(values, did, ids, ids > 3_000)
+            found.append((one.weights.tolist(), one.intercept, one.slope, one.offset, one.strength))
+    assert found[0] == found[1]

@@ -56,6 +56,14 @@ def fit(values: Column, did: Column, ids: NDArray[np.int64], latest: NDArray[np.
 
     Unknown values must be filled. Raises TidingsError when the regression does not converge.
     """
+    from threadpoolctl import threadpool_limits
+
+    # On one thread sums are added up in one order, so the same rows make the same numbers on every machine, and nothing spins.
+    with threadpool_limits(limits=1):
+        return _fit(values, did, ids, latest)
+
+
+def _fit(values: Column, did: Column, ids: NDArray[np.int64], latest: NDArray[np.bool_]) -> Fitted:
     import numpy as np
 
     part = parts_of(ids)
