@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from tidings.errors import UsageError
 
@@ -56,7 +56,11 @@ class Workspace:
         self.environment = settings.environment.name
 
     def report(self, name: str, table: str = "effects", *, run: int | None = None) -> pd.DataFrame:
-        """Return what a campaign caused: `effects` (a row for each comparison), its `funnel` or its `refusals`."""
+        """Return what a campaign caused: `effects` (a row for each comparison), its `funnel` or its `refusals`.
+
+        What it earned: `earned` by arm, single figures of the `promotion`, the weeks after (`pulled`), `payback` day by day
+        and the `plan` beside what came. Codes that came back are those that `tidings report` and every night have counted.
+        """
         return self._frame(self._questions().report(name, run), table)
 
     def attribute(
@@ -74,14 +78,34 @@ class Workspace:
         return self._frame(self._questions().attribute(first, last, by=by), table)
 
     def kpi(
-        self, first: str | None = None, last: str | None = None, *, table: str = "ladder"
+        self,
+        first: str | None = None,
+        last: str | None = None,
+        *,
+        table: str = "ladder",
+        cohorts: Literal["month", "quarter"] = "month",
     ) -> pd.DataFrame:
-        """Return how customers moved from a day through another: steps of the `ladder`, or each `movement`."""
-        return self._frame(self._questions().kpi(first, last), table)
+        """Return how customers moved from a day through another: steps of the `ladder`, or each `movement`.
 
-    def goals(self, day: str | None = None) -> pd.DataFrame:
-        """Return the goals of the company with plan, actual, forecast and status, as of now or of the end of a day."""
-        return self._frame(self._questions().goals(day), "goals")
+        Who brings the money: `best` parts of the customers, the whole `curve`, the `rfm` grid and `rfm_scores`, `cohorts` by
+        month or quarter, `sales_channels`; `sums` has the revenue of the time.
+        """
+        return self._frame(self._questions().kpi(first, last, table=table, cohorts=cohorts), table)
+
+    def goals(self, day: str | None = None, *, table: str = "goals") -> pd.DataFrame:
+        """Return the goals of the company with plan, actual, forecast and status, as of now or of the end of a day.
+
+        Or the campaigns and flows that are `serving` them, or their `progress` day by day.
+        """
+        return self._frame(self._questions().goals(day), table)
+
+    def touches(self, first: str | None = None, last: str | None = None) -> pd.DataFrame:
+        """Return every touch of whole days, of the last 90 if none are given, as they are stored."""
+        return self._frame(self._questions().touches(first, last), "touches")
+
+    def costs(self, first: str | None = None, last: str | None = None) -> pd.DataFrame:
+        """Return what ads cost by month, source, medium and campaign."""
+        return self._frame(self._questions().costs(first, last), "costs")
 
     def segment(self, name: str) -> pd.DataFrame:
         """Return the members of a segment as it is now, with the attributes that it asks about."""

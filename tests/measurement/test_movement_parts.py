@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from support.movement_world import Bought, days, put, shop, when
 from tidings.errors import UsageError
+from tidings.measurement.movement import few
 from tidings.measurement.movement.asking import PARTS, Kpi, ask
 from tidings.measurement.movement.concentration import Concentration, concentration
 from tidings.measurement.movement.purchases import Purchases, Trade
@@ -219,3 +221,44 @@ def test_sales_channels_that_no_purchase_says_are_refused(store: Store) -> None:
         ask(store, replace(shop(), events=own), days(*QUARTER), by_channel=True)
     with pytest.raises(UsageError, match="what a purchase is worth"):
         ask(store, replace(shop(), events=Events((Event("page_viewed"),))), days(*QUARTER))
+
+
+def test_a_margin_that_no_purchase_says_is_not_known_and_not_nought(store: Store) -> None:
+    put(store, {1: EARLY, 2: EARLY}, [Bought(1, when("2026-11-01")), Bought(2, when("2026-11-02"))])
+    found = everything(store)
+    assert found.trade.margin and not found.money.margin
+    assert found.as_json()["revenue"]["margin"] is None
+    assert found.as_json()["ladder"]["steps"][-1]["margin"] is None
+    assert "No purchase of this time says its margin (profit of order_placed)" in " ".join(found.words)
+
+
+def test_purchases_that_say_no_margin_among_others_are_counted_and_said(store: Store) -> None:
+    bought = [Bought(1, when("2026-11-01"), 1000, 300), Bought(1, when("2026-11-02"), 1000), Bought(1, when("2025-11-02"))]  # fmt: skip
+    put(store, {1: EARLY}, bought)
+    found = everything(store)
+    assert found.as_json()["revenue"]["margin"] == 3.0
+    assert "1 of 2 purchases of this time say no margin and count as if they earned nothing." in found.words
+    # Before the time nothing was bought in the store's first year: that nothing was earned is known.
+    assert everything(store, first="2024-02-01", last="2024-02-28").as_json()["revenue"]["margin"] == 0.0
+
+
+def test_a_currency_that_only_old_purchases_have_is_found_and_read_once_more(
+    make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store("sqlite")
+    monkeypatch.setattr(few, "_LATEST", 2)
+    bought = [Bought(1, when("2026-11-01"), currency="SEK", sales="fair"), *[Bought(1, when(f"2026-11-{n:02d}"), sales="web") for n in range(2, 9)]]  # fmt: skip
+    put(store, {1: EARLY}, bought)
+    found = everything(store)
+    assert found.money.currency == ""
+    assert any("Amounts are in EUR and SEK" in one for one in found.words)
+    assert {one.name: one.orders for one in found.sales or ()} == {"web": 7, "fair": 1}
+
+
+def test_the_ladder_alone_is_read_from_the_time_before_and_says_the_same(store: Store) -> None:
+    bought = [Bought(one % 3 + 1, when(f"20{20 + one % 7}-0{one % 9 + 1}-11"), 1000 + one, 100, sales="web") for one in range(120)]  # fmt: skip
+    put(store, {1: EARLY, 2: EARLY, 3: EARLY}, bought)
+    for first, last in (QUARTER, ("2025-01-01", "2025-06-30"), ("2019-01-01", "2019-06-30")):
+        alone = ask(store, shop(), days(first, last), parts=("ladder", "80-20")).as_json()
+        whole = everything(store, first=first, last=last).as_json()
+        assert alone == {name: whole[name] for name in alone}

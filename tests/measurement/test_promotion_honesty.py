@@ -225,6 +225,21 @@ def test_messages_that_got_no_code_of_an_exhausted_pool_are_named_and_the_rest_i
 def test_orders_without_a_margin_count_as_nothing_and_are_named(store: Store) -> None:
     people = pair()
     enrol(store, people)
+    silent = [Happened(one.customer, "order_placed", ANCHOR, 1_000) for one in people[:7]]
+    happen(store, [*silent, order(people[7], 5, code=False)])
+    report = reported(store)
+    assert report.economics is not None
+    assert report.economics.worth == "margin"
+    assert "7 orders say no margin and count as if they earned nothing." in words(report)
+
+
+def test_where_no_order_says_a_margin_there_is_no_profit_and_no_loss(store: Store) -> None:
+    people = pair()
+    enrol(store, people)
     happen(store, [Happened(one.customer, "order_placed", ANCHOR, 1_000) for one in people[:7]])
     report = reported(store)
-    assert "7 orders say no margin and count as if they earned nothing." in words(report)
+    told = report.economics
+    assert told is not None
+    assert told.worth == "revenue"
+    assert told.earned[0].gain is None and told.earned[0].profit is None and told.break_even is None
+    assert "No order_placed of these customers says its margin (profit)" in words(report)

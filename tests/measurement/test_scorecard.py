@@ -243,3 +243,10 @@ def test_a_project_is_as_far_as_its_owner_says(store: Store) -> None:
     found = card_of(store, goal("done", "1", done=Share(3_000)))
     assert (found.actual, found.status) == (0.3, "in danger")
     assert found.forecast is not None and found.forecast.low is None
+
+
+def test_a_goal_of_margin_is_not_known_where_no_purchase_says_one(store: Store) -> None:
+    put(store, {1: EARLY}, [Bought(1, when("2026-08-01"), 5000)])
+    card = card_of(store, goal("margin"))
+    assert (card.actual, card.forecast, card.status) == (None, None, "not known")
+    assert "no purchase of its time says its margin" in card.reason

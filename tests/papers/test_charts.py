@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import math
-import re
-from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.pictures import SVG, drawn, texts
 from tidings.papers.charts.credit import credit
 from tidings.papers.charts.figures import ArmFunnel, CreditLine, Estimate, Figures, Panel, Step
 from tidings.papers.charts.funnel import funnel, percent
-from tidings.papers.charts.ink import WIDTH, width_of, wrapped
+from tidings.papers.charts.ink import width_of, wrapped
 from tidings.papers.charts.intervals import intervals
 from tidings.papers.charts.ladder import ladder
 from tidings.papers.charts.scale import for_intervals, step_of
 from tidings.papers.charts.svg import number
 
-SVG = "{http://www.w3.org/2000/svg}"
 NAME = '<script>alert("春")</script> & Весна'
-
-
-def drawn(svg: str) -> ET.Element:
-    """Return the picture, which must be well-formed, name itself and keep inside its frame."""
-    root = ET.fromstring(svg)
-    assert root.find(f"{SVG}title").text is not None
-    assert root.find(f"{SVG}desc").text
-    height = float(root.get("viewBox").split()[3])
-    assert "nan" not in re.sub(r">[^<]*<", "><", svg).lower()
-    assert "inf" not in re.sub(r">[^<]*<", "><", svg).lower()
-    for one in root.iter():
-        for key, most in (
-            ("x", WIDTH),
-            ("x1", WIDTH),
-            ("x2", WIDTH),
-            ("cx", WIDTH),
-            ("y", height),
-            ("cy", height),
-        ):
-            if one.get(key) is not None:
-                assert -0.05 <= float(one.get(key)) <= most + 0.05, (one.tag, one.attrib)
-        if one.tag == f"{SVG}text":
-            size, x = float(one.get("font-size")), float(one.get("x"))
-            wide = width_of(one.text or "", size)
-            assert one.get("text-anchor") != "end" or x - wide > -10, one.text
-    return root
-
-
-def texts(root: ET.Element) -> list[str]:
-    return [one.text or "" for one in root.iter(f"{SVG}text")]
 
 
 def test_an_interval_is_drawn_to_scale_with_zero_and_its_figures() -> None:

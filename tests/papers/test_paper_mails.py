@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +19,10 @@ import pytest
 import sqlalchemy as sa
 
 from support.measured import CAMPAIGN, definitions_with, run_seeded
+from support.sendgrid_stage import CHANNEL, values
 from tidings.channels.protocol import Form, Kind, Outcome, Outgoing
+from tidings.channels.sandbox.sendgrid import SendGridSandbox
+from tidings.channels.sendgrid import SendGridAdapter
 from tidings.clock import FixedClock
 from tidings.definitions.kinds.rules import Environment, Papers
 from tidings.definitions.kinds.timing import Rhythm
@@ -227,13 +231,41 @@ def test_nothing_is_loaded_or_written_where_no_page_is_wanted(world: Any) -> Non
     assert states(world.store) == {}
 
 
-def test_a_provider_that_takes_fields_gets_the_charts_in_words(world: Any) -> None:
+def test_a_provider_that_takes_fields_gets_the_same_charts_and_the_same_pdf(world: Any) -> None:
     world.postman.capabilities = SimpleNamespace(form=Form.PARTS)
     assert look(world) == 2
-    parts = world.postman.got[0].parts
-    assert parts is not None and parts.html is not None
-    assert "cid:" not in parts.html and "<svg" not in parts.html
-    assert "at the start" in parts.html or "per 100 customers" in parts.html
+    one, other = (outgoing.parts for outgoing in world.postman.got)
+    assert one is not None and one.html is not None and other is not None
+    assert "<svg" not in one.html and one.attachments == other.attachments
+    *pictures, page = one.attachments
+    assert len(pictures) == one.html.count("cid:") >= 2
+    for picture in pictures:
+        assert f"cid:{picture.content_id}" in one.html
+        assert picture.content.startswith(b"\x89PNG") and picture.type == "image/png"
+    assert (page.name, page.type, page.content_id) == ("test-2027-03-29.pdf", "application/pdf", "")
+    document = pypdfium2.PdfDocument(page.content)
+    assert "Test shop" in document[0].get_textpage().get_text_range()
+    document.close()
+
+
+def test_sendgrid_takes_the_page_with_its_files_in_one_call_for_each_reader(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SendGridSandbox() as sandbox:
+        adapter = SendGridAdapter(CHANNEL, values(sandbox.url))
+        monkeypatch.setattr(paper_mails, "load_adapter", lambda *_, **__: adapter)
+        assert look(world) == 2
+        received = list(sandbox.received)
+    assert [one.recipient for one in received] == ["anna@shop.example", "bo@shop.example"]
+    for one in received:
+        *pictures, page = one.attachments
+        assert b64decode(page["content"]).startswith(b"%PDF")
+        assert (page["filename"], page["type"], page["disposition"]) == (
+            "test-2027-03-29.pdf", "application/pdf", "attachment",
+        )  # fmt: skip
+        assert {picture["disposition"] for picture in pictures} == {"inline"}
+        assert all(f"cid:{picture['content_id']}" in one.html for picture in pictures)
+        assert one.headers["Auto-Submitted"] == "auto-generated"
 
 
 def test_readers_are_those_written_else_all_owners_once() -> None:

@@ -156,7 +156,7 @@ def test_without_pandas_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_tables_of_a_report_say_what_the_report_says(store: Store) -> None:
     _, definitions = run_seeded(store, n=500)
     report = make_report(store, definitions, "spring", as_of=AFTERWARDS)
-    effects, funnel, refusals = Questions(store, definitions, AFTERWARDS).report("spring")
+    effects, funnel, refusals, *_ = Questions(store, definitions, AFTERWARDS).report("spring")
     named = [dict(zip((one.name for one in effects.columns), row, strict=True)) for row in effects.rows]
     assert len(named) == len(report.effects) > 2
     for row, effect in zip(named, report.effects, strict=True):

@@ -17,6 +17,8 @@ from support.command_line import Shop, new_shop
 from support.shop import ROOT
 from tidings.errors import UsageError
 
+REPORT = ["effects", "funnel", "refusals", "earned", "promotion", "pulled", "payback", "plan"]
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
@@ -53,6 +55,28 @@ def test_a_notebook_reads_reports_credit_movement_and_segments(
     # Everybody bought before anybody was written to, and the answer says so.
     assert any("touch" in words for words in credit.attrs["words"])
     assert workspace.attribute(table="lines").set_index("line")["count"]["conversions"] > 0
+    spread = shop.ok("kpi", "--show", "all", "--json").data
+    best = workspace.kpi(table="best")
+    assert list(best["share"]) == [one["share"] for one in spread["80_20"]["points"]]
+    grid = workspace.kpi(table="rfm")
+    assert (
+        grid["customers"].sum()
+        == spread["rfm"]["customers"]
+        == workspace.kpi(table="rfm_scores")["customers"].sum()
+    )
+    cohorts = workspace.kpi(table="cohorts", cohorts="quarter")
+    first = cohorts[cohorts["later"] == 0]
+    assert (first["active"] == first["customers"]).all() and (first["period"] == "quarter").all()
+    sums = workspace.kpi(table="sums").set_index("figure")["value"]
+    assert sums["net"] == spread["revenue"]["net"] and sums["gross"] - sums["returned"] == pytest.approx(
+        sums["net"]
+    )
+    assert list(workspace.goals()["goal"]) == [
+        one["goal"] for one in shop.ok("goals", "--json").data["goals"]
+    ]
+    assert set(workspace.goals(table="progress")["goal"]) <= set(workspace.goals()["goal"])
+    assert len(workspace.touches()) and set(workspace.touches()["kind"]) == {"sent"}
+    assert workspace.costs().empty
     members = workspace.segment("lapsed_buyers")
     assert len(members) == 180 and members["key"].is_unique
 
@@ -84,7 +108,7 @@ def test_reading_changes_nothing_in_the_store(shop: Shop) -> None:
 def test_what_is_not_there_is_said_with_what_is(workspace: tidings.Workspace, shop: Shop) -> None:
     with pytest.raises(UsageError, match='no table "effect"') as raised:
         workspace.report("spring_winback", "effect")
-    assert raised.value.what_to_do == "tables are: effects, funnel, refusals"
+    assert raised.value.what_to_do == f"tables are: {', '.join(REPORT)}"
     with pytest.raises(UsageError, match="no campaign"):
         workspace.report("spring")
     with pytest.raises(UsageError, match="no environment"):
@@ -101,22 +125,33 @@ def test_what_is_not_there_is_said_with_what_is(workspace: tidings.Workspace, sh
 def test_an_export_is_the_table_in_a_file(shop: Shop, workspace: tidings.Workspace) -> None:
     said = shop.ok("export", "report", "spring_winback", "--out", "out/r.csv", "--locale", "ru")
     assert "wrote out/r.csv (rows: effects " in said.out
+    assert "made the folder out, which was not there" in said.out
     raw = (shop.root / "out" / "r.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines(), delimiter=";"))
     effects = workspace.report("spring_winback")
     assert [float(row["mean"].replace(",", ".")) for row in rows] == list(effects["mean"])
     told = shop.ok("export", "report", "spring_winback", "--out", "r.xlsx", "--json").data
-    assert [one["table"] for one in told["tables"]] == ["effects", "funnel", "refusals"]
+    assert [one["table"] for one in told["tables"]] == REPORT
+    assert told["folder_made"] is None
     book = load_workbook(shop.root / "r.xlsx")
-    assert book.sheetnames == ["effects", "funnel", "refusals", "about"]
+    assert book.sheetnames == [*REPORT, "about"]
     assert book["effects"].max_row == len(effects) + 1
     shop.ok("export", "segment", "lapsed_buyers", "--out", "s.csv", "--delimiter", "tab", "--bom")
     assert (shop.root / "s.csv").read_text(encoding="utf-8-sig").count("\n") == 181
-    for what in ("attribute", "kpi"):
+    for what in ("attribute", "kpi", "goals", "touches", "costs"):
         shop.ok("export", what, "--out", f"{what}.xlsx")
         shop.ok("export", what, "--out", f"{what}.csv")
     assert not list(shop.root.glob("**/*.part"))
+
+
+def test_a_folder_that_cannot_be_made_is_said(shop: Shop) -> None:
+    (shop.root / "taken").write_text("a file")
+    said = shop.run("export", "kpi", "--out", "taken/kpi.csv")
+    assert said.code == 2
+    assert 'the folder "taken" cannot be made' in said.err
+    made = shop.ok("report", "spring_winback", "--html", "--out", "new/folder").out
+    assert made == "wrote new/folder/report-spring_winback.html (made the folder new/folder)\n"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +161,7 @@ def test_an_export_is_the_table_in_a_file(shop: Shop, workspace: tidings.Workspa
         (("kpi", "spring", "--out", "x.csv"), "takes no name"),
         (("kpi", "--out", "x.txt"), "must end in .csv or .xlsx"),
         (("kpi", "--out", "x.xlsx", "--bom"), "are for a .csv"),
-        (("kpi", "--out", "x.csv", "--table", "x"), "tables are: ladder, movement"),
+        (("kpi", "--out", "x.csv", "--table", "x"), "tables are: ladder, movement, sums, best,"),
         (("kpi", "--out", "x.csv", "--locale", "ru", "--delimiter", ","), "same comma"),
     ],
 )
@@ -144,7 +179,9 @@ def test_a_report_is_written_as_files_that_replace_earlier_ones(shop: Shop) -> N
         ]  # fmt: skip
     assert (shop.root / "report-spring_winback.pdf").read_bytes().startswith(b"%PDF")
     told = shop.ok("report", "spring_winback", "--pdf", "--out", "papers/spring.pdf", "--json")
-    assert told.data == {"files": ["papers/spring.pdf"]}
+    assert told.data == {"files": ["papers/spring.pdf"], "folders_made": ["papers"]}
+    again = shop.ok("report", "spring_winback", "--html", "--out", "papers/spring.html")
+    assert again.out == "wrote papers/spring.html\n"
     assert (
         "several are asked for"
         in shop.run("report", "spring_winback", "--pdf", "--html", "--out", "a.pdf").err
@@ -160,6 +197,7 @@ def test_the_page_of_the_company_is_mailed_by_hand(shop: Shop) -> None:
     told = shop.ok("report", "--all", "--mail", "--to", "me@shop.example", "--pdf", "--json").data
     assert told == {
         "files": ["report-nordic-garden.pdf"],
+        "folders_made": [],
         "mailed": [{"to": "me@shop.example", "outcome": "accepted"}],
     }
     (new,) = set((shop.root / ".tidings" / "outbox").glob("*.eml")) - before

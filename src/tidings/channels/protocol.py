@@ -53,6 +53,19 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with an e-mail; `type` is its MIME type.
+
+    With a `content_id` it is a picture inside the page, which calls it `cid:CONTENT_ID`; without, a file beside it.
+    """
+
+    name: str
+    type: str
+    content: bytes
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EmailParts:
     """An e-mail as fields: `sender` is `Name <address>`, `headers` those that must go with it, List-Unsubscribe first."""
 
@@ -62,6 +75,7 @@ class EmailParts:
     html: str | None = None
     reply_to: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,12 @@ _NAMED = ("report", "segment")
         "tidings export report spring_winback --out spring.xlsx",
         "tidings export segment gold_gardeners --out members.csv --locale ru",
         "tidings export attribute --by campaign --from 2027-01-01 --out credit.csv",
+        "tidings export kpi --table cohorts --out cohorts.csv",
     )
 )
-@click.argument("what", type=click.Choice(["report", "attribute", "kpi", "goals", "segment"]))
+@click.argument(
+    "what", type=click.Choice(["report", "attribute", "kpi", "goals", "touches", "costs", "segment"])
+)
 @click.argument("name", required=False)
 @click.option(
     "--out",
@@ -35,7 +38,7 @@ _NAMED = ("report", "segment")
 )
 @click.option("--table", metavar="TABLE", help="Which table goes into a .csv; the first if not given.")
 @click.option("--run", "run_id", type=int, metavar="ID", help="An earlier run of a campaign.")
-@click.option("--from", "first_day", metavar="DAY", help="First day of credit or movement, 2027-01-01.")
+@click.option("--from", "first_day", metavar="DAY", help="First day of credit, movement, touches or costs.")
 @click.option(
     "--to", "last_day", metavar="DAY", help="Last day, through its end; of goals the day they are looked at."
 )
@@ -75,7 +78,7 @@ def command(
     as_json: bool,
     environment: str | None,
 ) -> int:
-    """Write a result as a spreadsheet: a report, credit, movement of customers, goals, or a segment.
+    """Write a result as a spreadsheet: a report with what it earned, credit, movement of customers, goals, touches, costs, or a segment.
 
     No text in it is ever taken for a formula, and every number is one. A .xlsx says in a sheet of its own what each column holds.
     """
@@ -85,7 +88,9 @@ def command(
     ending = out.suffix.lower()
     _check(what, name, ending, csv_only=[table, locale, delimiter, bom])
     with open_session(environment, need_vocabulary=False) as session:
-        tables = _tables(session, what, name, run_id, first_day, last_day, by)
+        # A .csv holds one table: of what takes long, no other is read.
+        only = None if ending == ".xlsx" else table or "ladder"
+        tables = _tables(session, what, name, run_id, first_day, last_day, by, only)
         if ending == ".xlsx":
             from zoneinfo import ZoneInfo
 
@@ -99,13 +104,20 @@ def command(
             tables = (_one(tables, table),)
             between = "\t" if delimiter == "tab" else delimiter
             content = csv_bytes(tables[0], CsvForm.of(locale or "en", between, bom=bom))
-    write(out, content)
+    written = write(out, content)
     if as_json:
         listed = [{"table": one.name, "rows": len(one.rows)} for one in tables]
-        click.echo(json.dumps({"file": str(out), "tables": listed}, ensure_ascii=False, indent=2))
+        told = {
+            "file": str(out),
+            "folder_made": str(written.folder) if written.folder else None,
+            "tables": listed,
+        }
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         rows = ", ".join(f"{one.name} {len(one.rows):,}" for one in tables)
         click.echo(f"wrote {out} (rows: {rows})")
+        if written.folder:
+            click.echo(f"made the folder {written.folder}, which was not there")
     return 0
 
 
@@ -132,16 +144,21 @@ def _tables(
     first: str | None,
     last: str | None,
     by: str,
+    only: str | None,
 ) -> tuple[Table, ...]:
+    from tidings.cli.report_economics import read_codes
     from tidings.papers.tables.asking import Questions
 
     questions = Questions(session.store, session.settings.definitions, session.clock.now())
     if what == "report":
+        read_codes(session)
         return questions.report(name or "", run_id)
     if what == "segment":
         return questions.segment(name or "")
     if what == "kpi":
-        return questions.kpi(first, last)
+        return questions.kpi(first, last, table=only)
+    if what == "costs":
+        return questions.costs(first, last)
     from tidings.measurement import conversions, touches
 
     # Credit, and what goals take from it, comes of these two tables.
@@ -149,6 +166,8 @@ def _tables(
         part.refresh(session.store, session.settings.definitions, now=session.clock.now())
     if what == "goals":
         return questions.goals(last)
+    if what == "touches":
+        return questions.touches(first, last)
     return questions.attribute(first, last, by=by)
 
 

@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING
 import click
 
 from tidings.cli.options import environment_option, examples, json_option
+from tidings.cli.report_papers import check_out, file_options, say, write_papers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tidings.measurement.scorecard.asking import Scorecard
 
 
 @click.command(
     epilog=examples(
-        "tidings goals", "tidings goals --as-of 2027-03-31", "tidings goals --check", "tidings goals --json"
+        "tidings goals",
+        "tidings goals --as-of 2027-03-31",
+        "tidings goals --check",
+        "tidings goals --pdf",
+        "tidings goals --json",
     )
 )
 @click.option(
@@ -27,14 +34,24 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Exit with 1 when a goal is in danger or missed, or its review overdue.",
 )
+@file_options
 @json_option
 @environment_option
-def command(as_of: str | None, check: bool, as_json: bool, environment: str | None) -> int:
+def command(
+    as_of: str | None,
+    check: bool,
+    as_html: bool,
+    as_pdf: bool,
+    out: Path | None,
+    as_json: bool,
+    environment: str | None,
+) -> int:
     """Show the goals of config/goals.yaml: plan, actual, forecast and status."""
     from tidings.cli.session import open_session
     from tidings.measurement import conversions, touches
     from tidings.measurement.scorecard.asking import make_scorecard
 
+    check_out(out, as_html=as_html, as_pdf=as_pdf)
     day = _day(as_of) if as_of is not None else None
     with open_session(environment) as session:
         definitions, now = session.settings.definitions, session.clock.now()
@@ -43,7 +60,15 @@ def command(as_of: str | None, check: bool, as_json: bool, environment: str | No
             touches.refresh(session.store, definitions, now=now)
             conversions.refresh(session.store, definitions, now=now)
         found = make_scorecard(session.store, definitions, now=now, day=day)
-    if as_json:
+    if as_html or as_pdf:
+        from zoneinfo import ZoneInfo
+
+        from tidings.papers.scorecard_page import scorecard_page
+
+        page = scorecard_page(found, definitions, ZoneInfo(definitions.workspace.zone), now)
+        written = write_papers(page, f"goals-{found.day}", as_html=as_html, as_pdf=as_pdf, out=out)
+        say(written, [], as_json=as_json)
+    elif as_json:
         click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
         from tidings.cli.attribute_view import console

@@ -52,8 +52,8 @@ def _revenue(kpi: Kpi, screen: Console) -> None:
         line = f"{revenue.customers:,} {people}, {revenue.orders:,} {orders}"
         if money.currency:
             line += f": {money.say(revenue.gross)}, less {money.say(revenue.returned)} returned = {money.say(revenue.net)} net"
-            if money.margin:
-                line += f", margin {money.say(revenue.margin)}"
+            if kpi.trade.margin:
+                line += f", margin {money.say(revenue.margin) if money.margin else 'not known'}"
         screen.print(line)
     if revenue.nobody:
         worth = revenue.nobody_amount

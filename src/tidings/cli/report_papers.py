@@ -11,14 +11,31 @@ import click
 
 if TYPE_CHECKING:
     from tidings.cli.session import Session
+    from tidings.papers.files import Written
     from tidings.papers.paper import Paper
 
 _ADDRESS = re.compile(r"[^<>@\s,;]+@[^<>@\s,;]+")
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
+def file_options(command: Command) -> Command:
+    """Add the options of papers as files: `as_html`, `as_pdf` and `out`."""
+    for option in (
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="A folder for --html and --pdf, or the one file; without it the folder you are in.",
+        ),
+        click.option("--pdf", "as_pdf", is_flag=True, help="Write it as PDF, with charts."),
+        click.option("--html", "as_html", is_flag=True, help="Write it as one HTML file, with charts."),
+    ):
+        command = option(command)
+    return command
+
+
 def paper_options(command: Command) -> Command:
-    """Add the options of papers: files by `as_html`, `as_pdf`, `out`, mail by `by_mail`, `recipients`, `dry_run`."""
+    """Add the options of papers: files as `file_options` does, mail by `by_mail`, `recipients`, `dry_run`."""
     for option in (
         click.option(
             "--dry-run", is_flag=True, help="With --mail: say to whom it would go, and send nothing."
@@ -33,21 +50,14 @@ def paper_options(command: Command) -> Command:
         click.option(
             "--mail", "by_mail", is_flag=True, help="Mail it to the owners now, by the e-mail channel."
         ),
-        click.option(
-            "--out",
-            type=click.Path(path_type=Path),
-            metavar="PATH",
-            help="A folder for --html and --pdf, or the one file; without it the folder you are in.",
-        ),
-        click.option("--pdf", "as_pdf", is_flag=True, help="Write it as PDF, with charts."),
-        click.option("--html", "as_html", is_flag=True, help="Write it as one HTML file, with charts."),
+        file_options,
     ):
         command = option(command)
     return command
 
 
-def write_papers(paper: Paper, stem: str, *, as_html: bool, as_pdf: bool, out: Path | None) -> list[Path]:
-    """Write the files asked for and return their paths; earlier ones of the same names are replaced."""
+def write_papers(paper: Paper, stem: str, *, as_html: bool, as_pdf: bool, out: Path | None) -> list[Written]:
+    """Write the files asked for and return them; earlier ones of the same names are replaced."""
     from tidings.papers.files import place, write
 
     several = as_html and as_pdf
@@ -61,6 +71,14 @@ def write_papers(paper: Paper, stem: str, *, as_html: bool, as_pdf: bool, out: P
 
         written.append(write(place(out, stem, "pdf", several=several), pdf(paper)))
     return written
+
+
+def check_out(out: Path | None, *, as_html: bool, as_pdf: bool) -> None:
+    """Refuse a place for files that nobody asked for."""
+    from tidings.errors import UsageError
+
+    if out is not None and not as_html and not as_pdf:
+        raise UsageError("--out is for --html and --pdf", what_to_do="add one of them, or leave it out")
 
 
 def only_one(name: str | None, *, everything: bool, paper: bool, of_run: bool) -> None:
@@ -139,18 +157,21 @@ def mail_now(
         way.close()
 
 
-def say(written: list[Path], mailed: list[tuple[str, str]], *, as_json: bool) -> int:
-    """Print what was written and mailed; return 1 where a mail was not accepted."""
+def say(written: list[Written], mailed: list[tuple[str, str]], *, as_json: bool) -> int:
+    """Print what was written and mailed, and which folders were made; return 1 where a mail was not accepted."""
     import json
 
     if as_json:
-        told: dict[str, object] = {"files": [str(path) for path in written]}
+        told: dict[str, object] = {
+            "files": [str(one.path) for one in written],
+            "folders_made": [str(one.folder) for one in written if one.folder],
+        }
         if mailed:
             told["mailed"] = [{"to": to, "outcome": outcome} for to, outcome in mailed]
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        for path in written:
-            click.echo(f"wrote {path}")
+        for one in written:
+            click.echo(one.sentence)
         for to, outcome in mailed:
             click.echo(f"{to}: {outcome.replace('_', ' ')}")
     return 0 if all(outcome in ("accepted", "would be sent") for _, outcome in mailed) else 1

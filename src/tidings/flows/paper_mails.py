@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from tidings.campaigns.misfires import LATEST
 from tidings.campaigns.recurring import occurrences
-from tidings.channels.protocol import EmailParts, Form, Kind, Outcome, Outgoing
+from tidings.channels.protocol import Form, Kind, Outcome, Outgoing
 from tidings.channels.registry import load_adapter
 from tidings.clock import to_micros
 from tidings.definitions.kinds.timing import Recurrence
@@ -26,7 +26,7 @@ from tidings.delivery.reference import Referrer
 from tidings.errors import TidingsError, UsageError
 from tidings.flows.round import Round, Subject
 from tidings.papers.company_page import Company, company_page, up_to_date
-from tidings.papers.mail import Letter, html_of, letter
+from tidings.papers.mail import Letter, letter
 from tidings.papers.paper import Paper
 from tidings.store.batches import insert_ignoring
 from tidings.store.database import Store
@@ -192,13 +192,11 @@ def hand_over(
     row_id: int,
     referrer: Referrer,
 ) -> Outcome:
-    """Hand over one mail and say what became of it. A provider that takes fields gets no pictures and no file."""
+    """Hand over one mail and say what became of it; a provider that builds mails itself gets the same one as fields."""
     number, reference = -(_NUMBERS + row_id), referrer.of_paper(row_id)
     bare, mail = parseaddr(channel.sender)[1], made.letter
     if adapter.capabilities.form is Form.PARTS:
-        page = html_of(made.paper, pictures=False)
-        headers = (("Auto-Submitted", "auto-generated"),)
-        parts = EmailParts(channel.sender, mail.subject, mail.text, page, headers=headers)
+        parts = mail.parts(channel.sender)
         outgoing = Outgoing(number, bare, recipient, mail.text.encode(), parts, reference)
     else:
         whole = mail.message(channel.sender, recipient)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from tidings.errors import UsageError
@@ -31,13 +32,37 @@ def place(out: Path | None, stem: str, ending: str, *, several: bool) -> Path:
     return out
 
 
-def write(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all, making its folder; an earlier one of the same name is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that was written, and the folder that was made for it: None where that was there."""
+
+    path: Path
+    folder: Path | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Return what was done, in a line; a folder that was made is said, for it may be one that was mistyped."""
+        return f"wrote {self.path}" + (f" (made the folder {self.folder})" if self.folder else "")
+
+
+def write(path: Path, content: bytes) -> Written:
+    """Write a file whole or not at all, making its folder; an earlier one of the same name is replaced.
+
+    Raises UsageError where the folder cannot be made: something else has its name, or nothing may be written there.
+    """
+    folder = path.parent
+    missing = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f'the folder "{folder}" cannot be made: {error.strerror or error}',
+            what_to_do="name another place with --out",
+        ) from error
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    return path
+    return Written(path, folder if missing else None)

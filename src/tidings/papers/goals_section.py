@@ -22,20 +22,24 @@ def goals_section(of: Company) -> tuple[Sequence[Block], Sequence[KeyFigure]]:
         return (), ()
     found = make_scorecard(of.store, of.definitions, now=of.now)
     score = NONE if found.score is None else f"{found.score:.0%}"
-    head = ("goal", "status", "target", "plan by now", "actual", "forecast", "by")
-    rows = tuple(_row(card) for card in found.cards)
     blocks: list[Block] = [
         Words(
             f"{found.title}: {score} of what is due by now is there, weighted."
             if found.score is not None
             else f"{found.title}."
         ),
-        Grid(head, rows, frozenset({2, 3, 4, 5})),
+        goals_grid(found.cards),
     ]
     alarms = [f"{card.goal.title}: {card.reason}." for card in found.alarming if card.reason]
     if alarms:
         blocks.append(Points(tuple(_sentence(one) for one in alarms)))
     return [*blocks, *(Words(words, "dim") for words in found.words)], ()
+
+
+def goals_grid(cards: Sequence[GoalCard]) -> Grid:
+    """Return plan, actual, forecast and status of goals as a table."""
+    head = ("goal", "status", "target", "plan by now", "actual", "forecast", "by")
+    return Grid(head, tuple(_row(card) for card in cards), frozenset({2, 3, 4, 5}))
 
 
 def _row(card: GoalCard) -> tuple[str, ...]:

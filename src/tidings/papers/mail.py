@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 
+from tidings.channels.protocol import Attachment, EmailParts
 from tidings.papers.charts.ink import WIDTH
 from tidings.papers.charts.svg import escaped
 from tidings.papers.html import block_html
@@ -62,6 +63,21 @@ class Letter:
         message.add_attachment(self.pdf, "application", "pdf", filename=self.file_name)
         return message.as_bytes()
 
+    def parts(self, sender: str) -> EmailParts:
+        """Return the same mail as fields, for providers that build it themselves."""
+        pictures = [
+            Attachment(f"{name}.png", "image/png", content, f"{name}@papers")
+            for name, content in self.pictures.items()
+        ]
+        return EmailParts(
+            sender,
+            self.subject,
+            self.text,
+            self.html,
+            headers=(("Auto-Submitted", "auto-generated"),),
+            attachments=(*pictures, Attachment(self.file_name, "application/pdf", self.pdf)),
+        )
+
 
 def letter(paper: Paper, subject: str, file_name: str) -> Letter:
     """Return a paper as a mail. Raises TidingsError where the typesetter fails."""
@@ -69,14 +85,14 @@ def letter(paper: Paper, subject: str, file_name: str) -> Letter:
     return Letter(subject, text_of(paper), html_of(paper), pictures, pdf(paper), file_name)
 
 
-def html_of(paper: Paper, *, pictures: bool = True) -> str:
-    """Return the HTML of a mail with its styles in every tag. Without `pictures` a chart is told in words."""
+def html_of(paper: Paper) -> str:
+    """Return the HTML of a mail with its styles in every tag."""
     import css_inline
 
     facts = "".join(f'<p class="dim">{escaped(label)}: {escaped(words)}</p>' for label, words in paper.facts)
     body = "".join(
         (f"<h2>{escaped(section.title)}</h2>" if section.title else "")
-        + "".join(_block(block, pictures=pictures) for block in section.blocks)
+        + "".join(_block(block) for block in section.blocks)
         for section in paper.sections
     )
     page = (
@@ -88,12 +104,10 @@ def html_of(paper: Paper, *, pictures: bool = True) -> str:
     return css_inline.inline(page, load_remote_stylesheets=False)
 
 
-def _block(block: Block, *, pictures: bool) -> str:
+def _block(block: Block) -> str:
     match block:
-        case Picture(name, svg, alt, caption):
+        case Picture(name, _, alt, caption):
             below = f'<p class="note">{escaped(caption)}</p>' if caption else ""
-            if not pictures:
-                return f"<p>{escaped(spoken(svg))}</p>{below}"
             return f'<p><img src="cid:{escaped(name)}@papers" width="680" alt="{escaped(alt)}"></p>{below}'
         case KeyFigures(figures):
             cells = "".join(

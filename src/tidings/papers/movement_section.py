@@ -29,20 +29,27 @@ def movement_blocks(of: Company) -> tuple[Sequence[Block], Sequence[KeyFigure]]:
     """Return the blocks and the figures to see first. Raises UsageError where nothing says what a purchase is."""
     span = Span(of.first, of.last, of.zone, of.now)
     kpi = ask(of.store, of.definitions, span, parts=("ladder",))
-    found = kpi.moves
-    assert found is not None
+    assert kpi.moves is not None
+    blocks: list[Block] = [ladder_picture(kpi.moves, kpi.span), movements(kpi, kpi.moves)]
+    return [*blocks, *(Words(words, "dim") for words in kpi.words)], movement_figures(kpi, kpi.moves)
+
+
+def ladder_picture(found: moves.Moves, span: Span) -> Picture:
+    """Return the ladder as a chart, from the first day of a time through the last."""
     steps = [drawn_step(one) for one in found.steps]
-    picture = Picture(
+    return Picture(
         "ladder",
-        ladder("How customers moved along the ladder", steps, start=f"{of.first}", end=f"{of.last}"),
+        ladder("How customers moved along the ladder", steps, start=f"{span.first}", end=f"{span.last}"),
         "Each step of the ladder with who stood on it, who went, who came and who stands there now",
         _BALANCE,
     )
-    blocks: list[Block] = [picture, _movements(kpi)]
-    blocks += [Words(words, "dim") for words in kpi.words]
+
+
+def movement_figures(kpi: Kpi, found: moves.Moves) -> list[KeyFigure]:
+    """Return the figures to see first: revenue, active customers, new and lost ones."""
     net, returned = _shown(kpi, kpi.revenue.net), _shown(kpi, kpi.revenue.returned)
     change = found.end - found.start
-    figures = [
+    return [
         KeyFigure(net, "revenue, net of returns", f"{kpi.revenue.orders:,} orders, {returned} came back"),
         KeyFigure(
             f"{found.end:,}",
@@ -56,7 +63,6 @@ def movement_blocks(of: Company) -> tuple[Sequence[Block], Sequence[KeyFigure]]:
         ),
         KeyFigure(f"{found.kinds['lost'].customers:,}", "customers lost", _kept(found.kept)),
     ]
-    return blocks, figures
 
 
 def _shown(kpi: Kpi, minor: int) -> str:
@@ -80,9 +86,8 @@ def _kept(share: float | None) -> str:
     return "nobody was active at the start" if share is None else f"{share:.1%} of those at the start stayed"
 
 
-def _movements(kpi: Kpi) -> Grid:
-    found = kpi.moves
-    assert found is not None
+def movements(kpi: Kpi, found: moves.Moves) -> Grid:
+    """Return the sums of each movement as a table."""
     money, rows = kpi.money, []
     for name in MOVEMENTS:
         sums, rate = found.kinds[name], found.rate(name)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tidings.errors import TidingsError
+from tidings.scores.held_out import sums_held_out
 from tidings.scores.model import logistic
 
 if TYPE_CHECKING:
@@ -55,23 +56,21 @@ def fit(values: Column, did: Column, ids: NDArray[np.int64], latest: NDArray[np.
 
     Unknown values must be filled. Raises TidingsError when the regression does not converge.
     """
+    from threadpoolctl import threadpool_limits
+
+    # On one thread sums are added up in one order, so the same rows make the same numbers on every machine, and nothing spins.
+    with threadpool_limits(limits=1):
+        return _fit(values, did, ids, latest)
+
+
+def _fit(values: Column, did: Column, ids: NDArray[np.int64], latest: NDArray[np.bool_]) -> Fitted:
     import numpy as np
 
     part = parts_of(ids)
     rarer = min(did.sum(), len(did) - did.sum())
-    held: dict[float, Column] = {}
-    for strength in _STRENGTHS if rarer >= _FEW else (_USUAL,):
-        sums = np.zeros(len(did))
-        for one in range(_PARTS):
-            inside = part != one
-            if inside.all() or not inside.any() or len(np.unique(did[inside])) < 2:
-                # A part without both answers says nothing; these rows get the share of all.
-                sums[~inside] = _log_odds(did)
-                continue
-            sums[~inside] = _regression(values[inside], did[inside], strength).decision_function(
-                values[~inside]
-            )
-        held[strength] = sums
+    strengths = _STRENGTHS if rarer >= _FEW else (_USUAL,)
+    # A part without both answers says nothing; these rows get the share of all.
+    held = sums_held_out(values, did, part, strengths, alone=_log_odds(did))
     chosen = _simplest(held, did)
     slope, offset = calibrate(held[chosen][latest], did[latest])
     pipeline = _regression(values, did, chosen)

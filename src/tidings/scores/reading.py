@@ -128,6 +128,9 @@ def statement_of(
     if not own:
         return None
     parts = [_traces(question, cut, names, own, first, last), _answers(question, cut, names, first, last)]
+    sorted_goods = [names[one.event] for one in question.sources if one.category and one.event in names]
+    if "categories" in question.columns and sorted_goods:
+        parts.append(_categories(question, cut, sorted_goods, first, last))
     if "items" in question.columns:
         parts.append(_items(question, cut, own, first, last))
     if "sent" in question.columns:
@@ -186,6 +189,14 @@ def _span(column: sa.ColumnElement[Any], question: Question, first: int, last: i
     return column.in_(drawn)
 
 
+def _of_kinds(kinds: list[int]) -> sa.ColumnElement[bool]:
+    """Return the condition that an event is of one of these kinds, in a form for which no index of kinds is looked up.
+
+    Such an index would be gone through from end to end for every span of customers, each time for a few of its events.
+    """
+    return (_events.c.name_id + 0).in_(kinds)
+
+
 def _before(column: sa.ColumnElement[Any], cut: Cut) -> sa.ColumnElement[bool]:
     return sa.and_(column >= cut.opens, column < cut.at)
 
@@ -193,61 +204,93 @@ def _before(column: sa.ColumnElement[Any], cut: Cut) -> sa.ColumnElement[bool]:
 def _traces(
     question: Question, cut: Cut, names: dict[str, int], own: list[int], first: int, last: int
 ) -> sa.Select[Any]:
-    """Return one row a customer with the sums of their events before the cut-off."""
-    at, kind = _events.c.occurred_at, _events.c.name_id
-    in_currency = sa.or_(_events.c.currency == question.currency, _events.c.currency.is_(None))
-    money = sa.and_(_events.c.amount.is_not(None), in_currency)
+    """Return one row a customer with the sums of their events before the cut-off.
+
+    Events are added up by customer and name first, which is the order of an index that holds all that is looked at here; what
+    the columns take of them is then chosen among a few sums instead of once more for every event.
+    """
     listed = [names[one.event] for one in question.sources if one.listed and one.event in names]
+    returned = [names[one.returns] for one in question.sources if one.returns and one.returns in names]
+    windows = sorted({int(one.split(":")[2]) for one in question.columns if one.count(":") == 2})
+    each = _by_name(question, cut, sorted({*own, *returned}), windows, first, last)
+    kind = each.c.name_id
     columns: dict[str, sa.ColumnElement[Any]] = {
-        "own": sa.func.sum(sa.case((kind.in_(listed), 1), else_=0)),
-        "first": sa.func.min(sa.case((kind.in_(own), at))),
+        "own": sa.func.sum(sa.case((kind.in_(listed), each.c.times), else_=0)),
+        "first": sa.func.min(sa.case((kind.in_(own), each.c.first))),
     }
-    read, counted = set(question.columns), set(own)
+    read = set(question.columns)
 
     def put(name: str, value: sa.ColumnElement[Any]) -> None:
         if name in read:
             columns[name] = value
 
-    categories: list[int] = []
     for one in question.sources:
         # A number that no event has: nothing of it ever came in.
-        number = names.get(one.event, 0)
-        mine = kind == number
-        put(f"last:{one.event}", sa.func.max(sa.case((mine, at))))
-        put(f"first:{one.event}", sa.func.min(sa.case((mine, at))))
-        gross = sa.case((sa.and_(mine, money), _events.c.amount), else_=0)
-        put(f"gross:{one.event}", sa.func.sum(gross))
-        put(f"priced:{one.event}", sa.func.sum(sa.case((sa.and_(mine, money), 1), else_=0)))
-        net = gross
+        mine = kind == names.get(one.event, 0)
+        put(f"last:{one.event}", sa.func.max(sa.case((mine, each.c.last))))
+        put(f"first:{one.event}", sa.func.min(sa.case((mine, each.c.first))))
+        put(f"gross:{one.event}", sa.func.sum(sa.case((mine, each.c.gross), else_=0)))
+        put(f"priced:{one.event}", sa.func.sum(sa.case((mine, each.c.priced), else_=0)))
+        net: list[tuple[sa.ColumnElement[bool], sa.ColumnElement[Any]]] = [(mine, each.c.gross)]
         if one.returns and one.returns in names:
-            back = kind == names[one.returns]
-            counted.add(names[one.returns])
             # A shop writes a return as a positive or as a negative amount; taken off it is in both cases.
-            net = sa.case(
-                (sa.and_(mine, money), _events.c.amount),
-                (sa.and_(back, money), -sa.func.abs(_events.c.amount)),
-                else_=0,
-            )
-        put(f"net:{one.event}", sa.func.sum(net))
-        if one.category:
-            categories.append(number)
+            net.append((kind == names[one.returns], -each.c.absolute))
+        put(f"net:{one.event}", sa.func.sum(sa.case(*net, else_=0)))
     for name in question.columns:
         if name.startswith("count:"):
             _, event, *days = name.split(":")
-            mine = kind == names.get(event, 0)
-            if days:
-                mine = sa.and_(mine, at >= cut.at - int(days[0]) * DAY)
-            put(name, sa.func.sum(sa.case((mine, 1), else_=0)))
-    if "categories" in read:
-        category = property_value(_events.c.properties, "category", "text")
-        put("categories", sa.func.count(sa.distinct(sa.case((kind.in_(categories), category)))))
+            times = each.c[f"times_{days[0]}"] if days else each.c.times
+            put(name, sa.func.sum(sa.case((kind == names.get(event, 0), times), else_=0)))
+    return sa.select(
+        each.c.customer_id,
+        *(sa.cast(value, sa.Double()).label(name) for name, value in columns.items()),
+    ).group_by(each.c.customer_id)
+
+
+def _by_name(
+    question: Question, cut: Cut, kinds: list[int], windows: list[int], first: int, last: int
+) -> sa.Subquery:
+    """Return what customers did of each kind of event before the cut-off: when, how often, and what it was worth."""
+    at, amount = _events.c.occurred_at, _events.c.amount
+    in_currency = sa.or_(_events.c.currency == question.currency, _events.c.currency.is_(None))
+    money = sa.and_(amount.is_not(None), in_currency)
     return (
         sa.select(
             _events.c.customer_id,
-            *(sa.cast(value, sa.Double()).label(name) for name, value in columns.items()),
+            _events.c.name_id,
+            sa.func.count().label("times"),
+            sa.func.min(at).label("first"),
+            sa.func.max(at).label("last"),
+            sa.func.sum(sa.case((money, amount), else_=0)).label("gross"),
+            sa.func.sum(sa.case((money, sa.func.abs(amount)), else_=0)).label("absolute"),
+            sa.func.sum(sa.case((money, 1), else_=0)).label("priced"),
+            *(
+                sa.func.sum(sa.case((at >= cut.at - days * DAY, 1), else_=0)).label(f"times_{days}")
+                for days in windows
+            ),
         )
         .where(
-            _span(_events.c.customer_id, question, first, last), kind.in_(sorted(counted)), _before(at, cut)
+            _span(_events.c.customer_id, question, first, last),
+            _of_kinds(kinds),
+            _before(at, cut),
+        )
+        .group_by(_events.c.customer_id, _events.c.name_id)
+        .subquery("each")
+    )
+
+
+def _categories(question: Question, cut: Cut, kinds: list[int], first: int, last: int) -> sa.Select[Any]:
+    """Return how many different categories were bought; the one part for which the JSON of events is opened."""
+    category = property_value(_events.c.properties, "category", "text")
+    return (
+        sa.select(
+            _events.c.customer_id,
+            sa.cast(sa.func.count(sa.distinct(category)), sa.Double()).label("categories"),
+        )
+        .where(
+            _span(_events.c.customer_id, question, first, last),
+            _of_kinds(kinds),
+            _before(_events.c.occurred_at, cut),
         )
         .group_by(_events.c.customer_id)
     )
@@ -262,7 +305,7 @@ def _answers(question: Question, cut: Cut, names: dict[str, int], first: int, la
         own = sa.and_(responses.c.kind == did, responses.c.judged == "human")
     else:
         whom, at = _events.c.customer_id, _events.c.occurred_at
-        own = _events.c.name_id == names.get(did, 0)
+        own = _of_kinds([names.get(did, 0)])
     return (
         sa.select(whom.label("customer_id"), sa.cast(sa.literal(1.0), sa.Double()).label("did"))
         .where(_span(whom, question, first, last), own, at >= cut.at, at < cut.closes)
@@ -280,7 +323,7 @@ def _items(question: Question, cut: Cut, own: list[int], first: int, last: int) 
         .join(lines, lines.c.event_id == _events.c.id)
         .where(
             _span(_events.c.customer_id, question, first, last),
-            _events.c.name_id.in_(own),
+            _of_kinds(own),
             _before(_events.c.occurred_at, cut),
         )
         .group_by(_events.c.customer_id)

@@ -138,6 +138,7 @@ class SendGridSandbox:
                     {**body.get("headers", {}), **person.get("headers", {})},
                     person.get("custom_args", {}),
                     fate_of(recipient, self.fates),
+                    attachments=body.get("attachments", []),
                 )
                 message.events = events_of(message, number, now)
                 self.received.append(message)

@@ -86,6 +86,7 @@ class Received:
     custom_args: dict[str, str]
     fate: Fate
     events: list[dict[str, Any]] = field(default_factory=list)
+    attachments: list[dict[str, str]] = field(default_factory=list)
 
 
 class EventKey:

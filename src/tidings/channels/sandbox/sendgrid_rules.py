@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -89,6 +90,7 @@ def _wrong(body: Any, size: int) -> Iterator[tuple[str | None, str]]:
     types = [part["type"] for part in content]
     if "text/plain" in types[1:] or ("text/html" in types[2:]):
         yield "content", "text/plain comes first, then text/html"
+    yield from _attachments(body.get("attachments", []))
     categories = body.get("categories", [])
     if (
         not isinstance(categories, list)
@@ -99,6 +101,33 @@ def _wrong(body: Any, size: int) -> Iterator[tuple[str | None, str]]:
     pool = body.get("ip_pool_name", "pool")
     if not isinstance(pool, str) or not 2 <= len(pool) <= 64:
         yield "ip_pool_name", "has 2 to 64 signs"
+
+
+def _attachments(given: Any) -> Iterator[tuple[str | None, str]]:
+    if not isinstance(given, list):
+        yield "attachments", "is a list"
+        return
+    for number, one in enumerate(given):
+        at = f"attachments.{number}"
+        if not isinstance(one, dict):
+            yield at, "is an object"
+            continue
+        try:
+            whole = b64decode(one.get("content", ""), validate=True)
+        except (ValueError, TypeError):
+            whole = b""
+        if not whole:
+            yield f"{at}.content", "is a text in Base64 of at least one byte"
+        name, kind = one.get("filename"), one.get("type", "text/plain")
+        if not isinstance(name, str) or not name or re.search(r"[\r\n]", name):
+            yield f"{at}.filename", "is a text of one line"
+        if not isinstance(kind, str) or not kind or re.search(r"[;\r\n]", kind):
+            yield f"{at}.type", "is a type without a semicolon"
+        if one.get("disposition", "attachment") not in ("attachment", "inline"):
+            yield f"{at}.disposition", "is attachment or inline"
+        named = one.get("content_id", "id")
+        if not isinstance(named, str) or not named or re.search(r"[\r\n]", named):
+            yield f"{at}.content_id", "is a text of one line"
 
 
 def _recipients(persons: Sequence[Any], body: Mapping[str, Any]) -> Iterator[tuple[str | None, str]]:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from tidings.channels.envelope import envelope_address
-from tidings.channels.protocol import Kind, Outcome, Outgoing, Scope
+from tidings.channels.protocol import Attachment, Kind, Outcome, Outgoing, Scope
 
 # The service writes these itself and refuses a request that names one.
 RESERVED_HEADERS = frozenset(
@@ -24,6 +24,9 @@ _LONGEST_REFERENCE = 100
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,76}")
 _HEADER_VALUE = re.compile(r"[\t -~]{1,8000}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
+# The service takes no semicolon in a type, and none of these signs where a header of a part would be made of them.
+_TYPE = re.compile(r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/[A-Za-z0-9][\w!#$&^.+-]{0,126}", re.ASCII)
+_CONTENT_ID = re.compile(r"[A-Za-z0-9@._+-]{1,200}")
 _MAILBOX = re.compile(r"(.*?)\s*<([^<>]*)>")
 
 
@@ -41,10 +44,11 @@ class Letter:
     html: str | None
     headers: tuple[tuple[str, str], ...]
     reference: str
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def size(self) -> int:
-        """Return the bytes of subject and bodies in UTF-8."""
+        """Return the bytes of subject and bodies in UTF-8; files count with the whole request alone."""
         return sum(len(one.encode()) for one in (self.subject, self.text, self.html or ""))
 
 
@@ -91,6 +95,7 @@ def letter_of(outgoing: Outgoing, most: int) -> Letter | Outcome:
         parts.html,
         parts.headers,
         outgoing.reference,
+        parts.attachments,
     )
     return _wrong(letter, most) or letter
 
@@ -112,6 +117,16 @@ def _wrong(letter: Letter, most: int) -> Outcome | None:
         if name.lower() in seen:
             return _config(f"the header {name} is given twice")
         seen.add(name.lower())
+    for one in letter.attachments:
+        if (
+            not one.content
+            or not one.name.strip()
+            or _CONTROL.search(one.name)
+            or not _TYPE.fullmatch(one.type)
+        ):
+            return _content("a file that goes with it is empty, or its name or type cannot stand in a header")
+        if one.content_id and not _CONTENT_ID.fullmatch(one.content_id):
+            return _content("a picture inside it has a name that cannot stand in a header")
     if len(letter.reference) > _LONGEST_REFERENCE or not letter.reference.isprintable():
         return _config("our reference of the message is not a short text of one line")
     return _too_large(letter.size, most) if letter.size > most else None

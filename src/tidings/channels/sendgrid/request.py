@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
+from tidings.channels.protocol import Attachment
 from tidings.channels.sendgrid.letters import Letter
 from tidings.channels.sendgrid.sharing import Bundle
 
@@ -42,6 +44,8 @@ def request_of(bundle: Bundle, *, ip_pool: str = "", tracking: bool = False) -> 
             "ganalytics": {"enable": False},
         },
     }
+    if first.attachments:
+        body["attachments"] = [_attached(one) for one in first.attachments]
     if first.reply_to:
         body["reply_to"] = _address(first.reply_to, first.reply_name)
     if ip_pool:
@@ -65,6 +69,16 @@ def _personalization(letter: Letter, own: dict[str, str], *, own_subject: bool) 
     if letter.reference:
         made["custom_args"] = {"mid": letter.reference}
     return made
+
+
+def _attached(one: Attachment) -> dict[str, str]:
+    made = {
+        "content": b64encode(one.content).decode("ascii"),
+        "type": one.type,
+        "filename": one.name,
+        "disposition": "inline" if one.content_id else "attachment",
+    }
+    return made | {"content_id": one.content_id} if one.content_id else made
 
 
 def _address(address: str, name: str) -> dict[str, str]:

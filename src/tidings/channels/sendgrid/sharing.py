@@ -53,6 +53,8 @@ def bundles(letters: Sequence[Letter], most: int) -> list[Bundle]:
         shape = (
             *(letter.sender, letter.sender_name, letter.reply_to, letter.reply_name, letter.html is None),
             *(not letter.text, len(text), "".join(html[1::2])),
+            # A call has one set of files for all its recipients.
+            letter.attachments,
         )
         pieces = text + html
         address = letter.recipient.lower()

@@ -138,6 +138,7 @@ def ask(
             opens=span.opens,
             closes=span.closes,
             by_sales=by_channel,
+            since=earlier if _short(parts, by_channel=by_channel) else None,
         )
         standing = (
             find_standing(connection, definitions, span, trade) if "ladder" in parts or by_channel else None
@@ -151,7 +152,7 @@ def ask(
     return Kpi(
         span,
         trade,
-        Money(purchases.currency, trade.margin),
+        Money(purchases.currency, purchases.margin_known),
         _revenue(purchases, span),
         moves=moves if "ladder" in parts else None,
         made_up=standing is not None and standing.made_up,
@@ -163,6 +164,27 @@ def ask(
         else None,
         words=words,
     )
+
+
+def _short(parts: Collection[str], *, by_channel: bool) -> bool:
+    """Tell whether the time and the one before it are enough: recency, cohorts and the channel of a customer go back for ever."""
+    return not by_channel and set(parts) <= {"ladder", "80-20"}
+
+
+def _last_purchase(connection: sa.Connection, span: Span, purchases: Purchases) -> int | None:
+    """Return the instant of the last purchase of anybody known before the end of a time, None where there is none."""
+    if purchases.placed.any():
+        return int(purchases.at[purchases.placed].max())
+    named = sa.select(people.event_names.c.id).where(
+        people.event_names.c.name.in_([one.name for one in purchases.trade.placed])
+    )
+    events = people.events
+    found = connection.execute(
+        sa.select(sa.func.max(events.c.occurred_at)).where(
+            events.c.name_id.in_(named), events.c.customer_id.is_not(None), events.c.occurred_at < span.closes
+        )
+    ).scalar()
+    return None if found is None else int(found)
 
 
 def _revenue(purchases: Purchases, span: Span) -> Revenue:
@@ -190,10 +212,12 @@ def _first_words(connection: sa.Connection, span: Span, purchases: Purchases) ->
     names = purchases.trade.names
     if some is None:
         said.append("There are no customers in the store yet: import some, and what they did.")
-    elif not purchases.placed.any():
+    elif (purchases.placed & purchases.during(span.opens, span.closes)).any():
+        pass
+    elif (at := _last_purchase(connection, span, purchases)) is None:
         said.append(f"No purchase ({names}) of anybody known is in the store up to the end of this time.")
-    elif not (purchases.placed & purchases.during(span.opens, span.closes)).any():
-        last = local_day(from_micros(int(purchases.at[purchases.placed].max())), span.zone)
+    else:
+        last = local_day(from_micros(at), span.zone)
         said.append(
             f"Nobody who is known bought anything ({names}) in this time; the last purchase before its end is of {last}."
         )

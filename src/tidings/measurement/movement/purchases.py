@@ -6,6 +6,7 @@ Purchases are the conversions of config/attribution.yaml that are worth somethin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from tidings.definitions.kinds.rules import Event
 from tidings.definitions.workspace import Definitions
 from tidings.measurement.attribution.asking import SALES_PROPERTY
 from tidings.measurement.conversions import conversion_versions
+from tidings.measurement.movement.few import PLACES, Few, packed, read_with, unpacked
 from tidings.measurement.rates import RATES_FILE, Rates
 from tidings.segments.properties import property_value
 from tidings.store.tables import people
@@ -24,9 +26,10 @@ from tidings.store.tables import people
 Integers = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 _events, _names = people.events, people.event_names
-_BATCH = 50_000
 # Ids of customers begin with 1.
 NOBODY = 0
+# What stands for a margin that a purchase does not say, until it is counted: no amount is so low.
+_UNSAID = -(2**62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class Purchases:
     """Purchases and returns of known customers before an instant, sorted by customer and time.
 
     `amount` and `margin` are minor units of `currency`, less than 0 for what came back; all 0 where amounts of several
-    currencies cannot be added up (`currency` is "" then). `sales` is a place in `channels`, which begins with "". Of nobody
+    currencies cannot be added up (`currency` is "" then). `margin_known` tells whether margins are declared and any purchase of the
+    period says its own; where there was no purchase, that none was earned is known. `sales` is a place in `channels`, which begins with "". Of nobody
     known are `nobody` purchases worth `nobody_amount`.
     """
 
@@ -72,6 +76,7 @@ class Purchases:
     currency: str
     nobody: int = 0
     nobody_amount: int | None = 0
+    margin_known: bool = False
     words: list[str] = field(default_factory=list)
 
     def during(self, opens: int, closes: int) -> Truths:
@@ -97,8 +102,9 @@ def read_purchases(
     by_sales: bool = False,
     into: str = "",
     everybody: bool = False,
+    since: int | None = None,
 ) -> Purchases:
-    """Return the purchases and returns before `closes`; margins only of those in [opens, closes).
+    """Return the purchases and returns before `closes`, from `since` on if it is given; margins only of those in [opens, closes).
 
     Amounts are in the one currency that there is, else in that of the workspace; with `into` always in that one. With `everybody`
     those that name no customer are among them, under NOBODY.
@@ -113,38 +119,43 @@ def read_purchases(
     returned = [ids[one.name] for one in trade.returned if one.name in ids]
     # Nearly all of them are wanted: read as they stand, not each by the index of names, which is ten times as slow.
     these = [(_events.c.name_id + 0).in_([*placed, *returned] or [-1]), _events.c.occurred_at + 0 < closes]
-    known = sa.true() if everybody else _events.c.customer_id.is_not(None)
-    currencies = _different(connection, sa.func.coalesce(_events.c.currency, ""), these)
-    channels: tuple[str, ...] = ("",)
-    sales: sa.ColumnElement[int] = sa.literal(0)
-    if by_sales and trade.sales:
-        channel = sa.func.coalesce(property_value(_events.c.properties, SALES_PROPERTY, "text"), "")
-        channels = _different(connection, channel, [*these, known])
-        sales = _place(channel, channels)
+    if since is not None:
+        these.append(_events.c.occurred_at + 0 >= since)
+    if not everybody:
+        these.append(_events.c.customer_id.is_not(None))
+    currency = Few(sa.func.coalesce(_events.c.currency, ""), definitions.workspace.currency)
+    # Without one of its own every purchase has the same.
+    channel = (
+        Few(sa.func.coalesce(property_value(_events.c.properties, SALES_PROPERTY, "text"), ""))
+        if by_sales and trade.sales
+        else None
+    )
     margin, whole_margin = _margin(trade, ids, opens)
-    # One number for what has few values: half of the time goes into handing cells over.
-    code: sa.ColumnElement[int] = sa.case((_events.c.name_id.in_(placed or [-1]), 1), else_=0)
-    if len(currencies) > 1:
-        code += 2 * _place(sa.func.coalesce(_events.c.currency, ""), currencies)
-    if len(channels) > 1:
-        code += 2 * len(currencies) * sales
-    statement = sa.select(
-        sa.func.coalesce(_events.c.customer_id, NOBODY),
-        _events.c.occurred_at,
-        # A shop writes a return as a positive or as a negative amount; taken off it is in both cases.
-        sa.case(
-            (_events.c.name_id.in_(returned or [-1]), -sa.func.abs(_events.c.amount)), else_=_events.c.amount
-        ),
-        code,
-        *([margin] if trade.margin else []),
-    ).where(*these, known)
-    rows, missing = _integers(connection, statement, 5 if trade.margin else 4)
-    rows = _unpacked(rows[np.lexsort((rows[:, 1], rows[:, 0]))], len(currencies))
+
+    def statement(places: Sequence[sa.ColumnElement[int]]) -> sa.Select[Any]:
+        return sa.select(
+            sa.func.coalesce(_events.c.customer_id, NOBODY),
+            _events.c.occurred_at,
+            # A shop writes a return as a positive or as a negative amount; taken off it is in both cases.
+            sa.case(
+                (_events.c.name_id.in_(returned or [-1]), -sa.func.abs(_events.c.amount)),
+                else_=_events.c.amount,
+            ),
+            packed([sa.case((_events.c.name_id.in_(placed or [-1]), 1), else_=0), *places]),
+            *([margin] if trade.margin else []),
+        ).where(*these)
+
+    few = [currency, *([channel] if channel else [])]
+    rows, missing = read_with(connection, statement, few, these, 5 if trade.margin else 4)
+    rows = _unpacked(rows[np.lexsort((rows[:, 1], rows[:, 0]))], channel is not None)
+    currencies, channels = currency.known, channel.known if channel else ("",)
+    margins, unsaid = _said_margin(rows, rows[:, 1] >= opens, trade) if trade.margin else (False, [])
     money, words = _one_currency(rows, currencies, rates, definitions.workspace.currency, into)
     if missing:
         words.append(f"{missing:,} of them have no amount and count as 0.")
     at = rows[:, 1]
-    if trade.margin and money:
+    words += unsaid
+    if margins and money:
         words += _net_margin(rows, at >= opens, whole_margin, trade)
     nobody, nobody_amount = _of_nobody(connection, placed, opens, closes, money)
     return Purchases(
@@ -159,6 +170,7 @@ def read_purchases(
         currency=money,
         nobody=nobody,
         nobody_amount=nobody_amount,
+        margin_known=margins,
         words=words,
     )
 
@@ -166,19 +178,6 @@ def read_purchases(
 def _text(event: Event, name: str) -> bool:
     declared = event.property(name)
     return declared is not None and declared.type == "text"
-
-
-def _different(
-    connection: sa.Connection, value: sa.ColumnElement[str], these: list[sa.ColumnElement[bool]]
-) -> tuple[str, ...]:
-    found = connection.execute(sa.select(value).where(*these).distinct()).scalars()
-    return ("", *sorted({str(one) for one in found} - {""}))
-
-
-def _place(value: sa.ColumnElement[str], known: tuple[str, ...]) -> sa.ColumnElement[int]:
-    if len(known) == 1:
-        return sa.literal(0)
-    return sa.case({one: place for place, one in enumerate(known)}, value=value, else_=0)
 
 
 def _margin(trade: Trade, ids: dict[str, int], opens: int) -> tuple[sa.ColumnElement[Any], bool]:
@@ -198,8 +197,24 @@ def _margin(trade: Trade, ids: dict[str, int], opens: int) -> tuple[sa.ColumnEle
                 if one.margin == one.revenue
                 else property_value(_events.c.properties, one.margin, "money")
             )
-            cases.append((_events.c.name_id == ids[one.name], value if sign > 0 else -sa.func.abs(value)))
+            said = sa.func.coalesce(value, _UNSAID) if sign > 0 else -sa.func.abs(sa.func.coalesce(value, 0))
+            cases.append((_events.c.name_id == ids[one.name], said))
     return sa.case(*cases, else_=0), whole
+
+
+def _said_margin(rows: Integers, during: Truths, trade: Trade) -> tuple[bool, list[str]]:
+    """Count margins that no purchase says as 0, in place; tell whether any is known, and say how many are not."""
+    unsaid = rows[:, 3] == _UNSAID
+    rows[unsaid, 3] = 0
+    missing, bought = int(unsaid.sum()), int((during & (rows[:, 4] == 1)).sum())
+    if not missing:
+        return True, []
+    if missing == bought:
+        where = " or ".join(f"{one.margin} of {one.name}" for one in trade.placed)
+        return False, [f"No purchase of this time says its margin ({where}), so margins are not known."]
+    return True, [
+        f"{missing:,} of {bought:,} purchases of this time say no margin and count as if they earned nothing."
+    ]
 
 
 def _net_margin(rows: Integers, during: Truths, whole: bool, trade: Trade) -> list[str]:
@@ -218,29 +233,17 @@ def _net_margin(rows: Integers, during: Truths, whole: bool, trade: Trade) -> li
     ]
 
 
-def _unpacked(rows: Integers, currencies: int) -> Integers:
-    """Return rows of customer, instant, amount, margin, purchase or not, currency and sales channel."""
-    code = rows[:, 3]
-    margin = rows[:, 4] if rows.shape[1] > 4 else np.zeros_like(code)
-    several = (rows[:, 0], rows[:, 1], rows[:, 2], margin)
-    return np.column_stack((*several, code % 2, code // 2 % currencies, code // 2 // currencies))
-
-
-def _integers(connection: sa.Connection, statement: sa.Select[Any], width: int) -> tuple[Integers, int]:
-    """Return the rows of a statement that selects integers, and how many had no amount; unknown counts as 0."""
-    result = connection.execute(statement)
-    parts, missing = [], 0
-    cursor: Any = result.cursor
-    while rows := cursor.fetchmany(_BATCH):
-        try:
-            parts.append(np.array(rows, dtype=np.int64))
-        except TypeError:
-            # Some amounts are unknown: the same once more, with 0 for them.
-            read = np.array(rows, dtype=np.float64)
-            missing += int((np.isnan(read[:, 2]) & (read[:, 3] % 2 == 1)).sum())
-            parts.append(np.array([[cell or 0 for cell in row] for row in rows], dtype=np.int64))
-    result.close()
-    return (np.concatenate(parts) if parts else np.zeros((0, width), dtype=np.int64)), missing
+def _unpacked(rows: Integers, channels: bool) -> Integers:
+    """Return rows of customer, instant, amount, margin, purchase or not, currency and sales channel, column by column."""
+    found = np.zeros((7, len(rows)), dtype=np.int64)
+    found[:3] = rows[:, :3].T
+    if rows.shape[1] > 4:
+        found[3] = rows[:, 4]
+    found[4] = rows[:, 3] % PLACES
+    found[5] = unpacked(rows[:, 3], 1, last=not channels)
+    if channels:
+        found[6] = unpacked(rows[:, 3], 2, last=True)
+    return found.T
 
 
 def _one_currency(

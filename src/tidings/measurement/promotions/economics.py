@@ -121,7 +121,7 @@ class _Told:
         sizes = sizes_of(self.connection, self.run.id) if self.run.accounts else None
         crowd = Crowd(self.arms, sizes)
         currency = orders.currency if event.revenue else None
-        worth = None if currency is None else MARGIN if event.margin else REVENUE
+        worth = None if currency is None else MARGIN if event.margin and orders.margin_known else REVENUE
         cost = spent(
             self.connection,
             self.definitions,
@@ -270,7 +270,8 @@ class _Told:
                 ],
             )
             if currency:
-                name = MARGIN if _event(self.definitions, self.read.goal).margin else REVENUE
+                declared = _event(self.definitions, self.read.goal).margin
+                name = MARGIN if declared and orders.margin_known else REVENUE
                 pulled = replace(
                     pulled,
                     money=self._effects(orders, some, name, gains, later, before, currency=currency)[0],
@@ -334,11 +335,16 @@ class _Told:
                 f"config/events.yaml declares no margin for {name}, so only revenue is shown: no profit, no break-even, no "
                 "payback. Write `margin:` under it."
             )
-        if event.revenue and event.margin and orders.without_margin:
+        elif not orders.margin_known:
+            found.append(
+                f"No {name} of these customers says its margin ({event.margin}), so only revenue is shown: no profit, no break-even, "
+                "no payback."
+            )
+        if event.revenue and event.margin and orders.margin_known and orders.without_margin:
             found.append(
                 f"{orders.without_margin:,} orders say no margin and count as if they earned nothing."
             )
-        if event.margin and currency and orders.returned_without_margin:
+        if event.margin and currency and orders.margin_known and orders.returned_without_margin:
             found.append(
                 f"{orders.returned_without_margin:,} returns say no margin: each takes off the part of its amount that margin "
                 "has of all revenue."

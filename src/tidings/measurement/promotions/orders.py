@@ -74,6 +74,11 @@ class Orders:
     written: Written | None = None
 
     @property
+    def margin_known(self) -> bool:
+        """Tell whether any order says its margin; where there is no order, that none was earned is known."""
+        return not self.without_margin or self.without_margin < int(self.bought.sum())
+
+    @property
     def currency(self) -> str | None:
         """Return the one currency of all amounts; None where they are in several."""
         return self.currencies[0] if len(self.currencies) == 1 else None

@@ -272,6 +272,8 @@ def _unknown(measuring: Measuring, goal: CompanyGoal) -> str:
         return "nobody was active in the time of equal length before it"
     if goal.measure.what == "margin" and not trade_of(measuring.definitions).margin:
         return "config/events.yaml does not say which property of a purchase is its `margin`"
+    if goal.measure.what == "margin" and measuring.purchases(goal.currency).currency:
+        return "no purchase of its time says its margin"
     return f"amounts are in other currencies than {goal.currency}, and {RATES_FILE} has no rate for every day of them"
 
 

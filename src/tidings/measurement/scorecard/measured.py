@@ -87,7 +87,7 @@ class Measuring:
         if what == "customers":
             return self._arrived(goal, opens, closes)
         found = self.purchases(goal.currency if what in _MONEY else "")
-        if (what in _MONEY and not found.currency) or (what == "margin" and not found.trade.margin):
+        if (what in _MONEY and not found.currency) or (what == "margin" and not found.margin_known):
             return None
         who = self._chosen(goal, found.customer)
         rows = found.during(opens, closes) & who

@@ -101,6 +101,51 @@ class CreditLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a grid: how many, what stands below it in small, and how dark it is, 0 … 1. None of `count`: no cell."""
+
+    count: int | None
+    note: str = ""
+    shade: float = 0.0
+
+    def __post_init__(self) -> None:
+        _finite(self.shade)
+
+
+@dataclass(frozen=True, slots=True)
+class CohortLine:
+    """Those who began in one period: how many, the share that was there in each later one, what each brought in all."""
+
+    label: str
+    customers: int
+    kept: tuple[float, ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _finite(*self.kept)
+
+
+@dataclass(frozen=True, slots=True)
+class GoalLine:
+    """One goal in parts of its target: what is there, what was due by now, the forecast with its interval.
+
+    `words` says the figures, `standing` how it stands; what is not known is None.
+    """
+
+    label: str
+    standing: str
+    words: str
+    actual: float | None
+    plan: float | None = None
+    forecast: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        _finite(self.actual, self.plan, self.forecast, self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of the ladder: who stood on it at the start and at the end, and who came and went, by what happened.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from math import isfinite
 
 from tidings.papers.charts.ink import FONTS, INK, PAPER, WIDTH, wrapped
@@ -94,6 +95,14 @@ class Drawing:
         self._parts.append(
             f'<line x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}" '
             f'stroke="{colour}" stroke-width="{number(width)}"{more}/>'
+        )
+
+    def path(self, points: Sequence[tuple[float, float]], colour: str, *, width: float = 2.4) -> None:
+        """Draw a line through points."""
+        through = " ".join(f"{number(x)},{number(y)}" for x, y in points)
+        self._parts.append(
+            f'<polyline points="{through}" fill="none" stroke="{colour}" stroke-width="{number(width)}" '
+            'stroke-linejoin="round"/>'
         )
 
     def bar(self, x: float, y: float, width: float, height: float, colour: str, *, edge: str = "") -> None:

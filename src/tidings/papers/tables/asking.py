@@ -11,6 +11,7 @@ from tidings.clock import local_day
 
 if TYPE_CHECKING:
     from tidings.definitions.workspace import Definitions
+    from tidings.measurement.movement.cohorts import Period
     from tidings.papers.tables.table import Table
     from tidings.store.database import Store
 
@@ -29,11 +30,19 @@ class Questions:
         return ZoneInfo(self.definitions.workspace.zone)
 
     def report(self, name: str, run_id: int | None = None) -> tuple[Table, ...]:
-        """Return effects, funnel and refusals of a campaign's latest run, or of the run asked for."""
+        """Return effects, funnel, refusals and what was earned by a campaign's latest run, or by the run asked for.
+
+        Codes that came back are counted as they are stored.
+        """
         from tidings.measurement.report import make_report
+        from tidings.papers.tables.of_promotion import promotion_tables
         from tidings.papers.tables.of_report import report_tables
 
-        return report_tables(make_report(self.store, self.definitions, name, as_of=self.now, run_id=run_id))
+        report = make_report(self.store, self.definitions, name, as_of=self.now, run_id=run_id)
+        return (
+            *report_tables(report),
+            *promotion_tables(report.economics, next(iter(report.warnings), None)),
+        )
 
     def attribute(
         self, first: str | None = None, last: str | None = None, *, by: str = "channel"
@@ -55,28 +64,77 @@ class Questions:
             return tables
         return (*tables, beside_table(make_beside(self.store, asked, answer, now=self.now)))
 
-    def kpi(self, first: str | None = None, last: str | None = None) -> tuple[Table, ...]:
-        """Return the steps of the ladder and how customers moved between them."""
-        from tidings.measurement.movement.asking import ask
-        from tidings.measurement.movement.span import span_of
-        from tidings.papers.tables.of_movement import movement_tables
+    def kpi(
+        self,
+        first: str | None = None,
+        last: str | None = None,
+        *,
+        table: str | None = None,
+        cohorts: Period = "month",
+    ) -> tuple[Table, ...]:
+        """Return how customers moved and who brings the money: all tables, or what has to be read for one of them.
 
+        By sales channel only where a purchase says its own. Raises UsageError for a table that there is not.
+        """
+        from tidings.errors import UsageError
+        from tidings.measurement.movement.asking import PARTS, ask
+        from tidings.measurement.movement.purchases import trade_of
+        from tidings.measurement.movement.span import span_of
+        from tidings.papers.tables.of_movement import PART_OF, movement_tables
+
+        by_channel = trade_of(self.definitions).sales
+        names = [name for name in PART_OF if by_channel or name != "sales_channels"]
+        if table is not None and table not in names:
+            raise UsageError(f'there is no table "{table}"', what_to_do=f"tables are: {', '.join(names)}")
+        wanted = {PART_OF[table]} if table is not None else {*PART_OF.values()}
         span = span_of(first, last, zone=self.zone, now=self.now)
-        return movement_tables(ask(self.store, self.definitions, span, parts=("ladder",)))
+        parts = tuple(one for one in PARTS if one in wanted)
+        return movement_tables(
+            ask(
+                self.store,
+                self.definitions,
+                span,
+                parts=parts,
+                by_channel=by_channel and "sales" in wanted,
+                period=cohorts,
+            )
+        )
+
+    def touches(self, first: str | None = None, last: str | None = None) -> tuple[Table, ...]:
+        """Return every touch that is stored, of whole days; of the last 90 through today if none are given."""
+        from tidings.measurement.attribution.asking import period_of
+        from tidings.papers.tables.of_touches import touches_table
+
+        period = period_of(first, last, self.definitions, local_day(self.now, self.zone))
+        with self.store.read() as connection:
+            return (touches_table(connection, period),)
+
+    def costs(self, first: str | None = None, last: str | None = None) -> tuple[Table, ...]:
+        """Return what ads cost from a day through another; all of it if none are given."""
+        from tidings.definitions.asked_days import day_of
+        from tidings.measurement.costs import cost_lines
+        from tidings.papers.tables.of_touches import costs_table
+
+        begin, end = day_of(first, "--from"), day_of(last, "--to")
+        with self.store.read() as connection:
+            return (costs_table(cost_lines(connection, first=begin, last=end)),)
 
     def goals(self, day: str | None = None) -> tuple[Table, ...]:
-        """Return the goals of the company as of now, or of the end of a day. Raises UsageError for what is no such day."""
+        """Return the goals of the company as of now, or of the end of a day, what serves them, and how they came along.
+
+        Raises UsageError for what is no such day.
+        """
         from datetime import date
 
         from tidings.errors import UsageError
         from tidings.measurement.scorecard.asking import make_scorecard
-        from tidings.papers.tables.of_goals import goals_table
+        from tidings.papers.tables.of_goals import goals_tables
 
         try:
             wanted = date.fromisoformat(day) if day else None
         except ValueError as error:
             raise UsageError(f'"{day}" is no day', what_to_do="write it as 2027-03-31") from error
-        return (goals_table(make_scorecard(self.store, self.definitions, now=self.now, day=wanted)),)
+        return goals_tables(make_scorecard(self.store, self.definitions, now=self.now, day=wanted))
 
     def segment(self, name: str) -> tuple[Table, ...]:
         """Return the members of a segment as it is now."""
