@@ -38,7 +38,7 @@ from tidings.store.table_statistics import analyse
 from tidings.store.tables import people
 
 # Processor seconds to train (at most 200,000 customers are learnt from), to apply to a million, and megabytes.
-TRAIN, APPLY, MEMORY = 240.0, 120.0, 1_500
+TRAIN, APPLY, MEMORY = 80.0, 120.0, 1_500
 SAMPLE = 300
 DEFINITIONS = workspace(score())
 DAY = 86_400_000_000

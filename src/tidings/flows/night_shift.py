@@ -68,9 +68,12 @@ def _recommendations(here: Opened) -> str:
     from tidings.flows.nights import recommendations_learnt
 
     rows = recommendations_learnt(here)
-    return "; ".join(
-        f"{row['pairs kept']:,} pairs of products of {row['customers']:,} customers" for row in rows
-    ) or "no product has a price"
+    return (
+        "; ".join(
+            f"{row['pairs kept']:,} pairs of products of {row['customers']:,} customers" for row in rows
+        )
+        or "no product has a price"
+    )
 
 
 STEPS = (Step("scores", _scores), Step("recommendations", _recommendations), Step("hits", _hits))
