@@ -82,17 +82,20 @@ def test_carriers_that_want_a_registered_sender_get_none_of_another(
     assert verify(store).broken == ()
 
 
+@pytest.mark.parametrize("home", ["SE", None])
 def test_of_whom_nothing_is_known_every_pack_asks(
-    sqlite_store: Store, clock: FixedClock, tmp_path: Path
+    sqlite_store: Store, clock: FixedClock, tmp_path: Path, home: str | None
 ) -> None:
     shop = open_shop(sqlite_store, clock, tmp_path, customers=1)
     shop.rules("rules: [cn]")
-    workspace = tmp_path / "config" / "workspace.yaml"
-    assert shop.deliver(shop.start())["c1"][0][1] == "accepted"
-    lines = [line for line in workspace.read_text().splitlines() if not line.startswith("country:")]
-    workspace.write_text("\n".join(lines) + "\n")
-    found = shop.deliver(shop.start())
-    assert found["c1"] == [("email", "refused", "missing_ad_label", "rules/cn")]
+    if home is None:
+        workspace = tmp_path / "config" / "workspace.yaml"
+        lines = [line for line in workspace.read_text().splitlines() if not line.startswith("country:")]
+        workspace.write_text("\n".join(lines) + "\n")
+    refused = ("email", "refused", "missing_ad_label", "rules/cn")
+    assert shop.deliver(shop.start())["c1"] == [
+        refused if home is None else ("email", "accepted", None, None)
+    ]
 
 
 def test_an_address_that_is_none_is_refused_when_planning_and_when_sending(
