@@ -187,15 +187,15 @@ class Writer:
                 done[place] = (
                     self._outgoing(messages[place], wanted, one, rows[place][1])
                     if isinstance(one, Written)
-                    else Refusal("render_error", f"{one.field}: {one.reason}")
+                    else self._refused(messages[place], one.field, one.reason)
                 )
         return done
 
     def _found(self, message: Claimed) -> tuple[_Wording, Wording] | Refusal:
         """Return the wording of a message, or why there is none."""
-        if not deliverable(self._channel.kind, message.address):
-            kind = self._channel.kind
-            return Refusal("invalid_address", f"{kind}: nothing can be delivered there", f"address/{kind}")
+        # Whoever writes a letter looks at its address as well: asking twice would cost every message.
+        if self._channel.kind != "email" and not deliverable(self._channel.kind, message.address):
+            return self._refused(message, "number", "is none")
         locale = message.locale or self._fallback
         wanted = (message.variant, locale)
         unusable = self._unusable.get(wanted)
@@ -220,10 +220,16 @@ class Writer:
         try:
             written = wording.write(recipient, urls)
         except RenderError as error:
-            return Refusal("render_error", f"{error.field}: {error.reason}")
+            return self._refused(message, error.field, error.reason)
         except UnusableTarget as error:
             return Refusal("render_error", f"link: {error}")
         return self._outgoing(message, wanted, written, urls)
+
+    def _refused(self, message: Claimed, field: str, reason: str) -> Refusal:
+        kind = self._channel.kind
+        if deliverable(kind, message.address):
+            return Refusal("render_error", f"{field}: {reason}")
+        return Refusal("invalid_address", f"{field}: {reason}", f"address/{kind}")
 
     def _outgoing(
         self, message: Claimed, wanted: _Wording, written: Written, urls: MessageUrls
