@@ -11,7 +11,7 @@ from tidings.definitions.iso_countries import CODES
 from tidings.definitions.kinds.importing import Column, Layout, NumbersImport
 from tidings.definitions.loader import load
 from tidings.definitions.rule_packs import PACKS
-from tidings.definitions.sample import POLICIES
+from tidings.definitions.sample import FILES, POLICIES
 
 CHANNEL = "channel: Text message\nadapter: outbox\nkind: sms\n"
 
@@ -46,13 +46,14 @@ def test_a_workspace_that_says_nothing_keeps_none(tmp_path: Path) -> None:
         ("config/policies.yaml", "blocked_countries: [ru]", 21, "is not the code of a country", "write RU"),
         ("config/policies.yaml", "packs: [tw]", 1, '"packs" is not a key', "write rules: [us, eu]"),
         ("channels/text.yaml", "registered_in: [TW, XX]", 21, "is not the code of a country", ""),
+        ("channels/email.yaml", "links: [shop.example]", 1, "`links` is about carriers of text messages", "delete it"),
         ("channels/text.yaml", "links: [https://shop.example]", 9, "is not a host", "shop.example"),
     ],
 )  # fmt: skip
 def test_a_slip_is_answered_where_it_stands(
     tmp_path: Path, path: str, line: str, at: int, message: str, hint: str
 ) -> None:
-    before = POLICIES if "policies" in path else CHANNEL
+    before = POLICIES if "policies" in path else FILES[path]
     (found,) = problems_of(tmp_path, {path: f"{before}{line}\n"})
     assert (found.at.path, found.at.line, found.at.column) == (path, before.count("\n") + 1, at)
     assert message in found.message

@@ -157,6 +157,11 @@ def _fitting_kind(kind: str, adapter: str, unit: str, node: Node, context: Conte
             "KEY07", node.entries["cost"].value, f"only {COST_UNITS[unit]} is paid by the {unit}, and this channel is {kind}",
             "leave out the unit: then it is the price of one message",
         )  # fmt: skip
+    for name in ("registered_in", "links"):
+        if name in node.entries and kind != "sms":
+            context.report(
+                "KEY07", node.entries[name].key, f"`{name}` is about carriers of text messages, and this channel is {kind}", "delete it"
+            )  # fmt: skip
     if kind in _BY_HAND and adapter != "outbox":
         context.report(
             "KEY07", node.entries["adapter"].value, f"a {kind} is made by people, from the files of the outbox",
