@@ -65,8 +65,8 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
                    already
       next, approval   of a campaign that comes again: its next times, and how
                        its approval stands
-      lacking      people whose message lacks what `rules` of the policies ask for,
-                   by code: they would be refused
+      lacking      people whose message lacks what `rules` of the policies ask
+                   for, by code: they would be refused
       warnings     channels of the campaign that are paused, and imports that it
                    waits for, as sentences
       problems     what keeps it from keeping its offer: too few codes, no
