@@ -21,7 +21,9 @@ def test_a_step_refuses_by_country_and_by_what_its_words_lack(
     policies.write_text(policies.read_text() + "rules: [cn]\nblocked_countries: [RU]\n")
     welcome = root / "flows" / "welcome.yaml"
     welcome.write_text(
-        welcome.read_text().replace("holdout: 10%", "holdout: none").replace("via: [email, sms]", "via: email")
+        welcome.read_text()
+        .replace("holdout: 10%", "holdout: none")
+        .replace("via: [email, sms]", "via: email")
     )
     shop = StarterShop(store, clock, load_settings(root, "development", variables={}))
     countries = {"anna": None, "boris": "RU", "chen": "CN"}
