@@ -53,7 +53,7 @@ CODES = (
     "sender_unverified",
 )
 # The least that an address of a kind looks like. Imports see to more; older rows and other writers may not have.
-_LOOKS = {"email": "'_%@_%'", "sms": "'+____%'", "fax": "'+____%'"}
+_LOOKS = {"email": "'_%@_%'", "sms": "'+_%'", "fax": "'+_%'"}
 # What a withdrawal of everything is called, by the kind of channel.
 _GONE = {"email": "'unsubscribed_all'", "sms": "'stop_sms'", "fax": "'fax_optout'"}
 
