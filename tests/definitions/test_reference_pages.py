@@ -52,5 +52,5 @@ def test_the_schemas_refuse_unknown_keys_and_know_the_needed_ones() -> None:
     assert found["campaign"]["additionalProperties"] is False
     assert found["campaign"]["required"] == ["campaign", "to", "send", "via"]
     assert found["segment"]["properties"]["members"]["enum"] == ["rules", "listed"]
-    assert len(found["import"]["oneOf"]) == 7
+    assert len(found["import"]["oneOf"]) == 8
     json.dumps(found)

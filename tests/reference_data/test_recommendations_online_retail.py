@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from reference_data.command_line import CommandLine
@@ -18,6 +19,8 @@ from tidings.cli.session import Session, open_session
 from tidings.clock import to_micros
 from tidings.store.batches import insert_rows
 from tidings.store.tables import money, people
+
+pytestmark = pytest.mark.public
 
 NINE_MONTHS = datetime(2011, 9, 9, tzinfo=UTC)
 SHOWN = 5

@@ -166,6 +166,7 @@ IMPERSONAL = {
     "journey_steps": {"step", "what", "detail"},
     "journeys": {"state", "step", "outcome"},
     "links": {"variant", "locale", "url", "step"},
+    "listed_numbers": {"channel", "mapping"},
     "locks": {"name", "owner"},
     "mailed_papers": {"paper", "occurrence", "recipient", "state", "detail"},
     "measured_blocks": {"what", "held"},

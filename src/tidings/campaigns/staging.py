@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from tidings.campaigns.legs import by_account, choice_column, legs_of, refused_by_all
 from tidings.clock import to_micros
+from tidings.customers.house import house_of
 from tidings.customers.permission import refusals
 from tidings.customers.zones import area_column
 from tidings.definitions.conditions import DidCondition, WithinLast
@@ -103,7 +104,9 @@ def _fill(
     source: sa.FromClause = customers
     codes: dict[str, sa.ColumnElement[str | None]] = {}
     for kind in dict.fromkeys(leg.kind for leg in legs):
-        answers = refusals(kind, purpose, campaign.topic, now=now).subquery(f"refused_{kind}")
+        house = house_of(definitions, purpose, kind, [leg.channel for leg in legs])
+        asked = refusals(kind, purpose, campaign.topic, now=now, house=house)
+        answers = asked.subquery(f"refused_{kind}")
         source = source.join(answers, answers.c.customer_id == customers.c.id)
         codes[kind] = answers.c.code
     first = next((leg for leg in legs if not leg.chosen), legs[0])

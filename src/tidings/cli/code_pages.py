@@ -64,7 +64,7 @@ def _refusals() -> str:
         "was drawn. A run that is paused and a message in doubt are states, not refusals.\n\n"
         "| code | these customers | means | what to do | asked when | and then |\n| --- | --- | --- | --- | --- | --- |\n"
     )
-    return heading + "".join(_row(one) for one in REFUSALS.values() if one.occurs) + _kept_for_later()
+    return heading + "".join(_row(one) for one in REFUSALS.values())
 
 
 def _row(one: Refused) -> str:
@@ -72,19 +72,6 @@ def _row(one: Refused) -> str:
     if one.waits:
         then = f"the message waits; when its time is over it is refused, and {then}"
     return f"| `{one.code}` | {cell(one.they)} | {cell(one.means)} | {cell(one.what_to_do)} | {one.when} | {then} |\n"
-
-
-def _kept_for_later() -> str:
-    heading = (
-        "\n## Kept for later\n\nThese have their names already, so that reports can be compared one day; nothing in this "
-        "version can be their cause.\n\n| code | these customers | means |\n| --- | --- | --- |\n"
-    )
-    rows = [
-        f"| `{one.code}` | {cell(one.they)} | {cell(one.means)} |\n"
-        for one in REFUSALS.values()
-        if not one.occurs
-    ]
-    return heading + "".join(rows)
 
 
 def _errors() -> str:

@@ -1,4 +1,4 @@
-"""What an import of costs, touches, products or stock says at its end."""
+"""What an import of costs, touches, products, stock or numbers says at its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tidings.customers.cost_answer import CostAnswer
     from tidings.customers.result import ImportResult
 
-KINDS = ("costs", "touches", "products", "stock")
+KINDS = ("costs", "touches", "products", "stock", "do_not_call")
 _LABELS = 10
 _COUNTS = {
     "touches": {
@@ -31,6 +31,11 @@ _COUNTS = {
         "stock_known": "counts known before",
         "stock_older": "counts older than what is known, left out",
         "products": "products new, known only by their stock",
+    },
+    "do_not_call": {
+        "numbers": "numbers new on the list",
+        "numbers_known": "numbers that stood on it before",
+        "numbers_lifted": "numbers that stand on it no more, lifted",
     },
     "costs": {"cost_rows": "rows of costs", "days": "days of a source"},
 }

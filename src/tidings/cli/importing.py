@@ -76,7 +76,9 @@ def command(
     again: bool,
     as_json: bool,
 ) -> int:
-    """Read customers, events, a test, costs and touches of ads, products or stock from FILE: a CSV, CSV.gz or XLSX.
+    """Read customers, events, a test, costs and touches of ads, products, stock or numbers not to call from FILE.
+
+    FILE is a CSV, CSV.gz or XLSX.
 
     A text that is not UTF-8 is recognised (UTF-16, GB18030, Big5, Windows-1251 and others), and the result says as what.
 

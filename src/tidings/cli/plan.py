@@ -65,6 +65,8 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
                    already
       next, approval   of a campaign that comes again: its next times, and how
                        its approval stands
+      lacking      people whose message lacks what `rules` of the policies ask
+                   for, by code: they would be refused
       warnings     channels of the campaign that are paused, and imports that it
                    waits for, as sentences
       problems     what keeps it from keeping its offer: too few codes, no
@@ -79,7 +81,7 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
     from tidings.campaigns.planning import find_campaign, make_plan
     from tidings.cli.paused import paused_lines
     from tidings.cli.plan_estimates import priced
-    from tidings.cli.plan_gaps import gap_lines, plan_gaps
+    from tidings.cli.plan_gaps import gap_lines, plan_gaps, plan_lacks
     from tidings.cli.plan_view import print_plan
     from tidings.cli.ranked import ranked_by
     from tidings.cli.readiness import check_plannable
@@ -102,6 +104,7 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
         plan = priced(session, campaign, plan)
         unknown, refused = _unknown(session, campaign), list(deciding(campaign.acts_later))
         gaps = plan_gaps(session, campaign, plan.hash)
+        lacks = plan_lacks(session, campaign, plan.hash)
         ranked = ranked_by(session, campaign)
         held = paused_lines(session.store, {leg.channel for leg in legs_of(campaign, definitions)})
         held += waiting_feeds(session.store, definitions, campaign, session.clock.now())
@@ -110,6 +113,7 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
         )
         if as_json:
             told = {**plan.as_json(), "unknown": unknown, "not_acted_on": refused, **gaps.as_json()}
+            told["lacking"] = [one.as_json() for one in lacks]
             told["warnings"] = held
             told["problems"] = [one.as_json() for one in unkept]
             told["ranked"] = [one.as_json() for one in ranked]
@@ -126,6 +130,8 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
                 click.echo(f"  {one['segment']}: {one['sentence']}")
             for used in ranked:
                 click.echo(f"  {used.sentence(session.clock.now())}")
+            for lack in lacks:
+                click.echo(f"  look at this: {lack.sentence()}")
             for line in gap_lines(gaps):
                 click.echo(f"  {line}")
             for line in held:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tidings.cli.session import Session
     from tidings.definitions.kinds.campaign import Campaign
-    from tidings.delivery.gaps import Gaps
+    from tidings.delivery.gaps import Compiled, Gaps
+    from tidings.delivery.rule_counts import Lacking
     from tidings.templates.holes import Message
 
 # So many lines of each kind are printed; all of them stand in --json.
@@ -18,6 +19,27 @@ _SHOWN = 8
 def plan_gaps(session: Session, campaign: Campaign, plan_hash: str) -> Gaps:
     """Return the gaps of a plan with the templates as they are now; raises TemplateErrors with what is wrong with them."""
     from tidings.delivery.gaps import gaps_of_plan
+
+    with session.store.read() as connection:
+        return gaps_of_plan(
+            connection, session.settings.definitions.attributes, plan_hash, _compiler(session, campaign)
+        )
+
+
+def plan_lacks(session: Session, campaign: Campaign, plan_hash: str) -> tuple[Lacking, ...]:
+    """Return whom the rules of countries would refuse for the words of the templates as they are now."""
+    if not session.settings.definitions.policies.rules:
+        return ()
+    from tidings.delivery.rule_counts import lacking_of_plan
+
+    with session.store.read() as connection:
+        return lacking_of_plan(
+            connection, session.settings.definitions, campaign, plan_hash, _compiler(session, campaign)
+        )
+
+
+def _compiler(session: Session, campaign: Campaign) -> Compiled:
+    """Return what compiles the message of a channel in a variant for a locale."""
     from tidings.delivery.wordings import FORMS, Task, compile_wording
     from tidings.templates.sources import locales, nearest_locale, read_sources
 
@@ -36,8 +58,7 @@ def plan_gaps(session: Session, campaign: Campaign, plan_hash: str) -> Gaps:
             made[key] = compile_wording(task, channel, form, variant, locale or own).compiled
         return made[key]
 
-    with session.store.read() as connection:
-        return gaps_of_plan(connection, definitions.attributes, plan_hash, compiled)
+    return compiled
 
 
 def last_plan_gaps(session: Session, campaign: Campaign) -> tuple[str, Gaps] | None:

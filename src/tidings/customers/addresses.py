@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from email.utils import parseaddr
 
 from tidings.customers.identity import AddressHasher, normalise_email, normalise_phone
+
+# ITU-T E.164: at most 15 digits with the code of the country.
+_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
 def normalised(kind: str, raw: str, country: str | None = None) -> str | None:
@@ -47,6 +51,20 @@ def _numbers(text: str, country: str | None) -> list[str]:
         with suppress(ValueError):
             found.append(normalise_phone(written, inside))
     return list(dict.fromkeys(found))
+
+
+def deliverable(kind: str, address: str) -> bool:
+    """Tell whether an address as it is stored is one that something can be delivered to.
+
+    Imports keep no other. Rows of an older version, or written by somebody else, may have what a provider would only reject.
+    """
+    if kind != "email":
+        return _E164.fullmatch(address) is not None
+    try:
+        normalise_email(address)
+    except ValueError:
+        return False
+    return True
 
 
 class AddressReader:

@@ -41,6 +41,7 @@ from tidings.definitions.kinds.importing import (
     EventsImport,
     ExperimentImport,
     Import,
+    NumbersImport,
     ProductsImport,
     StockImport,
     TouchesImport,
@@ -59,6 +60,7 @@ _KINDS = {
     TouchesImport: "touches",
     ProductsImport: "products",
     StockImport: "stock",
+    NumbersImport: "do_not_call",
 }
 _TABLES = {
     CustomersImport: ("customers", "customer_attributes", "customer_lists", "consents"),
@@ -68,6 +70,7 @@ _TABLES = {
     TouchesImport: ("touches",),
     ProductsImport: ("products",),
     StockImport: ("products",),
+    NumbersImport: ("listed_numbers",),
 }
 _TOTALS = ("created", "updated", "unchanged", "events")
 

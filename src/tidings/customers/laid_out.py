@@ -1,10 +1,11 @@
-"""Import costs, touches, products and stock: which reader feeds which store."""
+"""Import costs, touches, products, stock and numbers not to call: which reader feeds which store."""
 
 from __future__ import annotations
 
 from tidings.customers.cost_answer import cost_answer
 from tidings.customers.cost_rows import COST_WIDTH, CostRows, cost_batches
 from tidings.customers.cost_store import CostStore
+from tidings.customers.do_not_call import NumberRows, NumberStore
 from tidings.customers.driving import Job, parsed, store_batches, store_items
 from tidings.customers.layouts import Body, LaidOut
 from tidings.customers.matching import RowsTest, any_row_test
@@ -14,7 +15,7 @@ from tidings.customers.rejects import is_rejects
 from tidings.customers.spill import Groups, Ordinals
 from tidings.customers.touch_rows import TouchRows
 from tidings.customers.touch_store import TouchStore
-from tidings.definitions.kinds.importing import CostsImport, ProductsImport, StockImport
+from tidings.definitions.kinds.importing import CostsImport, NumbersImport, ProductsImport, StockImport
 from tidings.errors import TidingsError
 
 
@@ -28,10 +29,24 @@ def run_laid_out(job: Job, mapping: LaidOut, *, summed: bool) -> bool:
         return store_items(job, parsed(job, ProductRows(mapping, definitions, places), skip), ProductStore())
     if isinstance(mapping, StockImport):
         return store_items(job, parsed(job, stock_rows(mapping, definitions, places), skip), StockStore())
+    if isinstance(mapping, NumbersImport):
+        return _run_numbers(job, mapping, skip)
     with Ordinals() as met:
         touches = TouchRows(mapping, definitions, places, met)
         keep = TouchStore(mapping.id, job.entry.id, touches.currency)
         return store_items(job, parsed(job, touches, skip), keep, size=1000)
+
+
+def _run_numbers(job: Job, mapping: NumbersImport, skip: RowsTest | None) -> bool:
+    """Store a register; what stood in the list before and does not stand in this one is lifted at its end."""
+    read = NumberRows(mapping, job.definitions, job.places())
+    keep = NumberStore(mapping.id, job.entry.id)
+    if not store_items(job, parsed(job, read, skip), keep):
+        return False
+    # Repaired rows alone are a part of a list, and say nothing of the others.
+    if not is_rejects(job.rows.header):
+        job.kept.update(keep.lift_others(job.store, read=job.kept["numbers"] + job.kept["numbers_known"]))
+    return True
 
 
 def _run_costs(job: Job, mapping: CostsImport, skip: RowsTest | None, *, summed: bool) -> bool:

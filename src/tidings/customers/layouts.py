@@ -21,6 +21,7 @@ from tidings.definitions.kinds.importing import (
     Column,
     CostsImport,
     Layout,
+    NumbersImport,
     ProductsImport,
     StockImport,
     TouchesImport,
@@ -28,8 +29,8 @@ from tidings.definitions.kinds.importing import (
 from tidings.definitions.money import exponent
 from tidings.errors import TidingsError
 
-LaidOut = CostsImport | TouchesImport | ProductsImport | StockImport
-LAID_OUT = (CostsImport, TouchesImport, ProductsImport, StockImport)
+LaidOut = CostsImport | TouchesImport | ProductsImport | StockImport | NumbersImport
+LAID_OUT = (CostsImport, TouchesImport, ProductsImport, StockImport, NumbersImport)
 
 
 class Body:

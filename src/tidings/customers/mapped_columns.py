@@ -12,6 +12,7 @@ from tidings.definitions.kinds.importing import (
     ExperimentImport,
     Import,
     Layout,
+    NumbersImport,
     ProductsImport,
     StockImport,
     TouchesImport,
@@ -47,6 +48,8 @@ def _read_columns(mapping: Import) -> list[Column]:
         columns += [mapping.url, mapping.picture]
     elif isinstance(mapping, StockImport):
         columns = [mapping.item, mapping.quantity, mapping.at]
+    elif isinstance(mapping, NumbersImport):
+        columns = [mapping.number]
     elif isinstance(mapping, CustomersImport):
         columns = [mapping.customer, *(column for _, column in mapping.fields)]
     elif isinstance(mapping, EventsImport):

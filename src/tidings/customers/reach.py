@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.customers.alive import alive
+from tidings.customers.house import house_of
 from tidings.customers.identity import ADDRESS_COLUMNS
 from tidings.customers.permission import reach_counts
 from tidings.definitions.kinds.importing import CustomersImport, Import
@@ -17,7 +18,11 @@ from tidings.store.tables import people
 # What a refusal means to somebody who reads a table.
 WORDS: dict[str, str | dict[str, str]] = {
     "no_address": {"email": "no e-mail address", "sms": "no phone number", "fax": "no fax number"},
+    "invalid_address": {"email": "no real e-mail address", "sms": "no real number", "fax": "no real number"},
     "no_consent": "no consent",
+    "dnc_listed": "on a do-not-call list",
+    "country_blocked": "in a country that is left out",
+    "sender_unverified": "sender not registered there",
     "consent_expired": "consent too old",
     "consent_unconfirmed": "consent not confirmed",
     "stop_sms": "said STOP",
@@ -68,7 +73,14 @@ def reach(connection: sa.Connection, definitions: Definitions, *, now: int) -> t
             if kind in bound and there:
                 found += [Reach(kind, one.name, 0, {"no_address": there}) for one in purposes]
             continue
-        for (_, purpose), counts in reach_counts(connection, purposes, [kind], now=now).items():
+        counted = reach_counts(
+            connection,
+            purposes,
+            [kind],
+            now=now,
+            houses=lambda one, of: house_of(definitions, of, one, definitions.channels),
+        )
+        for (_, purpose), counts in counted.items():
             refused = {code: count for code, count in counts.items() if code is not None}
             found.append(Reach(kind, purpose, counts.get(None, 0), refused))
     return tuple(found)

@@ -21,6 +21,7 @@ from tidings.campaigns.legs import Leg, choice_column, legs_of
 from tidings.campaigns.snapshot import COPY
 from tidings.campaigns.staging import approximate
 from tidings.clock import to_micros
+from tidings.customers.house import house_of
 from tidings.customers.permission import address_columns, refusal
 from tidings.customers.refusals import CHANNEL_CODES
 from tidings.definitions.kinds.campaign import Campaign
@@ -231,6 +232,7 @@ def _chosen(
     if part is not None:
         # By their ids: the index of the run would lead through all of it for every part.
         of_run = sa.and_(_messages.c.run_id + 0 == search.run_id, _messages.c.id.in_(part))
+    house = house_of(search.definitions, search.purpose, leg.kind, [leg.channel])
     conditions = [
         of_run,
         *search.of_step,
@@ -239,7 +241,7 @@ def _chosen(
         sa.or_(_messages.c.expires_at.is_(None), _messages.c.expires_at > search.at),
         _enrolments.c.arm != COPY,
         ~_tried(leg),
-        refusal(leg.kind, search.purpose, search.campaign.topic, now=search.at).is_(None),
+        refusal(leg.kind, search.purpose, search.campaign.topic, now=search.at, house=house).is_(None),
     ]
     if not leg.for_everybody:
         choice = choice_column(search.definitions)

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from tidings.campaigns.capped import ACCOUNT, CAP
 from tidings.clock import from_micros
 from tidings.customers.cases import case_is_open
+from tidings.customers.house import RULES
 from tidings.customers.permission import refusal
 from tidings.delivery import budget, caps, offers, throttle
 from tidings.delivery.freshness import stale
@@ -201,7 +202,7 @@ def verdict(job: Job, now: sa.ColumnElement[int], *, claiming: bool = False) -> 
     messages = sending.messages
     expires = messages.c.expires_at
     expired = sa.and_(expires.is_not(None), expires <= now)
-    code = refusal(job.kind, job.purpose, job.terms.topic, now=now)
+    code = refusal(job.kind, job.purpose, job.terms.topic, now=now, house=job.terms.house)
     case = job.terms.case
     if case is None or not claiming:
         return sa.case((expired, sa.literal_column("'expired'", sa.Text)), else_=code)
@@ -222,7 +223,7 @@ def passes(job: Job, now: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
         .select_from(customers)
         .where(
             customers.c.id == messages.c.customer_id,
-            refusal(job.kind, job.purpose, job.terms.topic, now=now).is_(None),
+            refusal(job.kind, job.purpose, job.terms.topic, now=now, house=job.terms.house).is_(None),
         )
         .correlate(messages)
         .exists()
@@ -258,6 +259,8 @@ def rule_of(code: str, job: Job) -> str:
         EXPIRED: "expires",
         "merged": "merged",
         "no_address": f"address/{job.kind}",
+        "invalid_address": f"address/{job.kind}",
+        **RULES,
         CASE: "case_open",
         FEED: "fresh/" + ",".join(one.mapping for one in job.terms.feeds),
         QUIET: f"hours/{job.kind}",

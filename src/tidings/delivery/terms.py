@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tidings.campaigns.capped import LIMITED
 from tidings.campaigns.promises import Promise, promise_of
 from tidings.campaigns.windows import Window, window_of
+from tidings.customers.house import House, house_of
 from tidings.definitions.kinds.rules import Cap, CaseOpen
 from tidings.delivery.freshness import Feed, feeds_of
 
@@ -28,6 +29,7 @@ class Terms:
     of the class. `zone` is the workspace's. `window` is None where nothing restricts the hours; `skips`: a closed window
     refuses instead of putting off. `budget`: the run has one. `rate`: messages a second of all processes together.
     `one_each`: nobody is written to at an address that the run has used for another. `promise`: what is offered.
+    `house`: what the rules of countries ask.
     """
 
     topic: str = ""
@@ -46,6 +48,7 @@ class Terms:
     rate: float | None = None
     one_each: bool = False
     promise: Promise | None = None
+    house: House | None = None
 
     @property
     def timed(self) -> bool:
@@ -102,4 +105,5 @@ def terms_of(
         rate=None if rate is None else float(rate),
         one_each=campaign.one_each == "address",
         promise=promise_of(campaign, definitions.workspace.zone, step),
+        house=house_of(definitions, purpose, channel.kind, [channel]),
     )

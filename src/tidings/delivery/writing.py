@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from tidings.channels.protocol import Form, Outgoing
 from tidings.clock import Clock, to_micros
+from tidings.customers.addresses import deliverable
 from tidings.customers.permission import refusal
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.given import split_names
@@ -19,6 +20,7 @@ from tidings.definitions.kinds.recommending import RECOMMENDED
 from tidings.delivery import variables
 from tidings.delivery.claiming import PENDING
 from tidings.delivery.given_values import of_messages
+from tidings.delivery.keeping_rules import COUNTRY, RuleKeeper
 from tidings.delivery.products_ahead import ProductsAhead, products_of
 from tidings.delivery.recorded import Recorded
 from tidings.delivery.reference import Referrer
@@ -78,6 +80,7 @@ class Writer:
         self._group = run.campaign_of().group
         self._given, self._offer = run.campaign_of().given, run.campaign_of().offer
         self._untracked: set[int] = set()
+        self._rules = RuleKeeper.of(run, channel)
         # Everything is compiled before the first claim: a template that cannot work claims nothing.
         self._first = frozenset(_locales(store, run, channel.id) | {self._fallback})
         self._wordings = {
@@ -107,6 +110,13 @@ class Writer:
 
     def load(self, connection: sa.Connection, wanted: Sequence[Wanted]) -> Mapping[int, Mapping[str, Any]]:
         """Load what a batch needs: its wordings, the values that they name (by message), and who may not be tracked."""
+        values = self._load(connection, wanted)
+        if self._rules is None:
+            return values
+        countries = self._rules.countries(connection, [one.customer_id for one in wanted])
+        return {one.id: {**values[one.id], COUNTRY: countries.get(one.customer_id)} for one in wanted}
+
+    def _load(self, connection: sa.Connection, wanted: Sequence[Wanted]) -> Mapping[int, Mapping[str, Any]]:
         customer_ids = [one.customer_id for one in wanted]
         self._add_locales(connection, customer_ids)
         if self._tracking is not None:
@@ -188,19 +198,22 @@ class Writer:
                 rows[place] = (recipient, urls)
                 done.append(Refusal("render_error", "message: was not made"))
             else:
-                done.append(self._written(message, wording, recipient, urls))
+                done.append(self._written(message, wanted, wording, recipient, urls))
         for wanted, places in watched.items():
             made = self._wordings[wanted].write_many([rows[place] for place in places])
             for place, one in zip(places, made, strict=True):
                 done[place] = (
-                    self._outgoing(messages[place], one)
+                    self._outgoing(messages[place], wanted, one, rows[place][1])
                     if isinstance(one, Written)
-                    else Refusal("render_error", f"{one.field}: {one.reason}")
+                    else self._refused(messages[place], one.field, one.reason)
                 )
         return done
 
     def _found(self, message: Claimed) -> tuple[_Wording, Wording] | Refusal:
         """Return the wording of a message, or why there is none."""
+        # Whoever writes a letter looks at its address as well: asking twice would cost every message.
+        if self._channel.kind != "email" and not deliverable(self._channel.kind, message.address):
+            return self._refused(message, "number", "is none")
         locale = message.locale or self._fallback
         wanted = (message.variant, locale)
         unusable = self._unusable.get(wanted)
@@ -215,17 +228,35 @@ class Writer:
         return wanted, wording
 
     def _written(
-        self, message: Claimed, wording: Wording, recipient: Recipient, urls: MessageUrls
+        self,
+        message: Claimed,
+        wanted: _Wording,
+        wording: Wording,
+        recipient: Recipient,
+        urls: MessageUrls,
     ) -> Outgoing | Refusal:
         try:
             written = wording.write(recipient, urls)
         except RenderError as error:
-            return Refusal("render_error", f"{error.field}: {error.reason}")
+            return self._refused(message, error.field, error.reason)
         except UnusableTarget as error:
             return Refusal("render_error", f"link: {error}")
-        return self._outgoing(message, written)
+        return self._outgoing(message, wanted, written, urls)
 
-    def _outgoing(self, message: Claimed, written: Written) -> Outgoing:
+    def _refused(self, message: Claimed, field: str, reason: str) -> Refusal:
+        kind = self._channel.kind
+        if deliverable(kind, message.address):
+            return Refusal("render_error", f"{field}: {reason}")
+        return Refusal("invalid_address", f"{field}: {reason}", f"address/{kind}")
+
+    def _outgoing(
+        self, message: Claimed, wanted: _Wording, written: Written, urls: MessageUrls
+    ) -> Outgoing | Refusal:
+        if self._rules is not None:
+            compiled, leave = self._wordings[wanted].compiled, urls.unsubscribe(message.message_id)
+            lack = self._rules.lack(message, wanted, compiled, written, leave)
+            if lack is not None:
+                return Refusal(lack.code, lack.detail, lack.rule)
         return Outgoing(
             message.message_id,
             self._sender,

@@ -39,6 +39,9 @@ _SAMPLES: dict[str, Any] = {
     products.TYPE: products.SAMPLES,
 }
 
+# What makes a part say one thing to one customer and another to the next.
+_CHOICES: tuple[type[nodes.Node], ...] = (nodes.If, nodes.For, nodes.CondExpr)
+
 SayText = str | Mapping[str, str]
 
 
@@ -189,6 +192,7 @@ class Compiler:
             checker.deepest,
             frozenset(checker.others),
             frozenset(checker.members),
+            any(tree.find(choice) is not None for choice in _CHOICES),
         )
 
     def _words(

@@ -99,7 +99,8 @@ class CompiledEmail:
     customer without the value is refused. `named`: those that the files name themselves; `greeted_by`: those that
     `{{ salutation }}` is made from, in the locale `greeting`. `others`: the words that stand where values are unknown.
     `links`: the URLs by position. `locale`: of the files used.
-    `nested`: it has a loop in a loop (see `tidings.templates.worker`). `warnings`: what a person should look at.
+    `nested`: it has a loop in a loop (see `tidings.templates.worker`). `steady`: its bodies have no choice in them and its
+    subject no value. `warnings`: what a person should look at.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class CompiledEmail:
         self._products, readers = taken(used, readers)
         # Two lists of 200 entries make 40,000 rounds: such a message is better written in a process that can be stopped.
         self.nested = any(part.loops > 1 for part in self._parts)
+        self.steady = not subject.used and not any(part.chooses for part in self._parts)
         self._greets = "salutation" in used and "salutation" not in readers
         self.greeted_by = salutation_names(readers) if self._greets else ()
         self.variables = (used & frozenset(readers)) | frozenset(self.greeted_by)

@@ -18,9 +18,21 @@ class Part:
 
     `used`: the names that it reads. `members`: those that it reads of each member of `group`. `loops`: how many stand in
     one another. `others`: what stands where values are unknown. `standing`: the texts that it writes as they stand in it.
+    `chooses`: it has an `if` or a loop, so that what it writes for one need not be what it writes for another.
     """
 
-    __slots__ = ("_context", "_kind", "_root", "loops", "members", "name", "others", "standing", "used")
+    __slots__ = (
+        "_context",
+        "_kind",
+        "_root",
+        "chooses",
+        "loops",
+        "members",
+        "name",
+        "others",
+        "standing",
+        "used",
+    )
 
     def __init__(
         self,
@@ -30,11 +42,13 @@ class Part:
         loops: int = 0,
         others: frozenset[Others] = frozenset(),
         members: frozenset[str] = frozenset(),
+        chooses: bool = False,
     ) -> None:
         self.name = name
         self.members = members
         self.used = used
         self.loops = loops
+        self.chooses = chooses
         self.others = others
         self.standing = standing_text(template.root_render_func.__code__)
         self._root = template.root_render_func

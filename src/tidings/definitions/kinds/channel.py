@@ -17,6 +17,7 @@ class Channel:
     an option to the NAME of an environment variable. `places` says where the adapter, each option and
     each secret stand in the file. `cost` is for one `cost_unit`: message, segment (SMS) or page (fax).
     `patience` is how long an accepted message may stay without a receipt before the next channel is tried.
+    `registered_in` are the countries (ISO 3166) with whose carriers the sender is registered, `links` the hosts that are.
     """
 
     id: str
@@ -31,6 +32,8 @@ class Channel:
     cost: Money | None = None
     cost_unit: str = "message"
     patience: Duration | None = None
+    registered_in: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
     options: tuple[tuple[str, str | int | Decimal | bool], ...] = ()
     secrets: tuple[tuple[str, str], ...] = ()
     places: tuple[tuple[str, Position], ...] = field(default=(), compare=False, repr=False)

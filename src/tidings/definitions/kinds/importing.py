@@ -238,6 +238,22 @@ class StockImport:
     skip: tuple[RowTest, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class NumbersImport:
+    """`kind: do_not_call`: a register of numbers that want no advertising; a file is the whole list, and replaces the one before.
+
+    `country` reads numbers that are written as inside it; the workspace's when it says none.
+    """
+
+    id: str
+    title: str
+    path: str
+    number: Column
+    country: str | None = None
+    layout: Layout = Layout()
+    skip: tuple[RowTest, ...] = ()
+
+
 Import = (
     CustomersImport
     | EventsImport
@@ -246,4 +262,5 @@ Import = (
     | TouchesImport
     | ProductsImport
     | StockImport
+    | NumbersImport
 )

@@ -127,7 +127,8 @@ class Policies:
     """config/policies.yaml. `global_control` is drawn before any campaign and stands outside all of them.
 
     `quiet` has at most one entry a kind of channel. `account_limit` is how many messages one account gets, whoever of
-    its people they are for.
+    its people they are for. `rules` are the packs of rules of countries that the house keeps (`definitions.rule_packs`),
+    `blocked_countries` those (ISO 3166) to which nothing but transactional messages go.
     """
 
     purposes: tuple[Purpose, ...]
@@ -138,6 +139,8 @@ class Policies:
     quiet: tuple[QuietHours, ...] = ()
     account_limit: tuple[Cap, ...] = ()
     case_open: CaseOpen | None = None
+    rules: tuple[str, ...] = ()
+    blocked_countries: tuple[str, ...] = ()
 
     def quiet_hours(self, kind: str) -> QuietHours | None:
         """Return the quiet hours of a kind of channel, or None."""

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tidings.definitions.context import Context
+from tidings.definitions.iso_countries import COUNTRIES
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.nodes import Entry, Mapping, Node, Scalar
 from tidings.definitions.quantities import DURATION, MONEY, reading_trap
-from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar
+from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar, list_of
 from tidings.definitions.source import is_variable_name, looks_secret
-from tidings.definitions.texts import NAME, TEXT, check_name, one_of, whole
+from tidings.definitions.texts import NAME, TEXT, check_name, matching, one_of, whole
 from tidings.definitions.values import Money
 from tidings.errors import Position
 
@@ -25,6 +26,9 @@ COST_UNITS = {"message": "", "segment": "sms", "page": "fax"}
 # Kinds that people carry out, from the files that the outbox writes.
 _BY_HAND = ("call", "letter")
 _ADDRESS = re.compile(r"(?:[^<>\r\n]{1,120} <[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)\Z")
+
+
+_HOST = matching(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", "a host in small letters", "shop.example")
 
 
 def _rate(node: Node, context: Context) -> Decimal:
@@ -108,6 +112,8 @@ KEYS = Keys(
         Key("rate", Reader(_rate, "a rate such as 10 per second", {"type": "string"}), "The most that leave in a time.", "rate: 10 per second"),
         Key("cost", Reader(_cost, "an amount, such as 0.02 EUR or 0.05 EUR per segment", {"type": "string", "pattern": "^[0-9.]+ [A-Z]{3}( per (message|segment|page))?$"}), "What one message costs, or one segment of an SMS, or one page of a fax.", "cost: 0.05 EUR per segment"),
         Key("patience", DURATION, "How long an accepted message may stay without a receipt before the next channel of `via` is tried.", "patience: 4 hours"),
+        Key("registered_in", list_of(COUNTRIES, '"registered_in"', once=True), "The countries with whose carriers the sender is registered, as `rules` of the policies may ask.", "registered_in: [TW, CN]"),
+        Key("links", list_of(_HOST, '"links"', once=True), "The hosts that carriers let through in links, as `rules` of the policies may ask.", "links: [shop.example]"),
         Key("options", Reader(_options, "the adapter's own settings", {"type": "object"}), "Settings of the adapter.", "options: {host: 127.0.0.1, port: 2525}"),
         Key("secrets", Reader(_secrets, "names of environment variables", {"type": "object"}), "Where the adapter finds passwords and keys: NAMES of environment variables, never values.", "secrets: {password: TIDINGS_SMTP_PASSWORD}"),
     ),
@@ -135,6 +141,8 @@ def read(node: Node, context: Context, name: str) -> Channel:
         cost=cost,
         cost_unit=unit,
         patience=values.get("patience"),
+        registered_in=values.get("registered_in", ()),
+        links=values.get("links", ()),
         options=values.get("options", ()),
         secrets=values.get("secrets", ()),
         places=tuple(_places(node, context)),
@@ -149,6 +157,11 @@ def _fitting_kind(kind: str, adapter: str, unit: str, node: Node, context: Conte
             "KEY07", node.entries["cost"].value, f"only {COST_UNITS[unit]} is paid by the {unit}, and this channel is {kind}",
             "leave out the unit: then it is the price of one message",
         )  # fmt: skip
+    for name in ("registered_in", "links"):
+        if name in node.entries and kind != "sms":
+            context.report(
+                "KEY07", node.entries[name].key, f"`{name}` is about carriers of text messages, and this channel is {kind}", "delete it"
+            )  # fmt: skip
     if kind in _BY_HAND and adapter != "outbox":
         context.report(
             "KEY07", node.entries["adapter"].value, f"a {kind} is made by people, from the files of the outbox",

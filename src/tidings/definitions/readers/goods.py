@@ -1,11 +1,12 @@
-"""config/imports/*.yaml of `kind: products` and `kind: stock`: what is sold, and how many pieces of it there are."""
+"""config/imports/*.yaml of `kind: products`, `kind: stock` and `kind: do_not_call`: one short row a thing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tidings.definitions.context import Context
-from tidings.definitions.kinds.importing import ProductsImport, StockImport
+from tidings.definitions.iso_countries import COUNTRIES
+from tidings.definitions.kinds.importing import NumbersImport, ProductsImport, StockImport
 from tidings.definitions.nodes import Mapping
 from tidings.definitions.readers.columns import AMOUNT, COLUMN
 from tidings.definitions.readers.layout import LAYOUT_KEYS, SKIP, TITLE, kind_key, read_layout
@@ -42,6 +43,18 @@ STOCK = Keys(
     ),
     later=frozenset({"from", "fresh", "total", "replace"}),
 )  # fmt: skip
+NUMBERS = Keys(
+    "an import of numbers not to call",
+    (
+        TITLE,
+        kind_key("do_not_call"),
+        *LAYOUT_KEYS,
+        Key("number", COLUMN, "A telephone or fax number that wants no advertising.", "number: phone", required=True),
+        Key("country", COUNTRIES, "How phone numbers without a country code are read.", "country: SE"),
+        SKIP,
+    ),
+    later=frozenset({"from", "fresh", "total", "replace"}),
+)  # fmt: skip
 
 
 def products(
@@ -64,5 +77,13 @@ def stock(start: dict[str, Any], values: dict[str, Any]) -> StockImport:
     """Return an import of stock; `start` holds its id, title and path."""
     plain = "item quantity at skip".split()
     return StockImport(
+        **start, **{key: values[key] for key in plain if key in values}, layout=read_layout(values)
+    )
+
+
+def numbers(start: dict[str, Any], values: dict[str, Any]) -> NumbersImport:
+    """Return an import of numbers not to call; `start` holds its id, title and path."""
+    plain = "number country skip".split()
+    return NumbersImport(
         **start, **{key: values[key] for key in plain if key in values}, layout=read_layout(values)
     )

@@ -224,6 +224,7 @@ BY_KIND = {
     "touches": spending.TOUCHES,
     "products": goods.PRODUCTS,
     "stock": goods.STOCK,
+    "do_not_call": goods.NUMBERS,
 }
 
 
@@ -271,6 +272,8 @@ def read(node: Node, context: Context, name: str) -> Import:
         return goods.products(start, values, mapping, context)
     if kind == "stock":
         return goods.stock(start, values)
+    if kind == "do_not_call":
+        return goods.numbers(start, values)
     return _events(start, values, mapping, context)
 
 

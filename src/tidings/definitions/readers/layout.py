@@ -15,7 +15,7 @@ from tidings.definitions.readers.columns import CELLS, HEADER, ROW_TESTS, read_c
 from tidings.definitions.schema import Key, Keys, Reader, expect_scalar, list_of
 from tidings.definitions.texts import TEXT, one_of
 
-KINDS = ("customers", "events", "experiment", "costs", "touches", "products", "stock")
+KINDS = ("customers", "events", "experiment", "costs", "touches", "products", "stock", "do_not_call")
 # Kinds of the dialect that this version does not read.
 LATER_KINDS = ("answers", "consents", "cases", "calls", "suppressions")
 KIND = one_of(KINDS)

@@ -6,6 +6,7 @@ import re
 
 from tidings.definitions.behaviour import EVENT
 from tidings.definitions.context import Context, Unreadable, did_you_mean
+from tidings.definitions.iso_countries import COUNTRIES
 from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Cap, CaseOpen, Policies, Purpose, QuietHours
 from tidings.definitions.nodes import Entry, Mapping, Node
 from tidings.definitions.quantities import (
@@ -18,6 +19,7 @@ from tidings.definitions.quantities import (
 )
 from tidings.definitions.readers.channel import KINDS
 from tidings.definitions.readers.timing import read_hour
+from tidings.definitions.rule_packs import PACKS
 from tidings.definitions.schema import (
     Key,
     Keys,
@@ -213,9 +215,12 @@ KEYS = Keys(
         Key("quiet", Reader(_quiet, "kinds of channels, each with two hours", {"type": "object", "propertyNames": {"enum": list(KINDS)}, "additionalProperties": {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2} to [0-9]{2}:[0-9]{2}$"}}), "The hours in which a kind of channel keeps quiet, on the recipient's clock.", "quiet: {sms: 20:00 to 09:00}"),
         Key("account_limit", CAP, "How many messages one account gets at most, whoever of its people they are for.", "account_limit: 3 per day"),
         Key("case_open", Reader(_case, "two events", CASE_KEYS.schema()), "While a customer's case is open, no marketing goes to them.", "case_open: {opened_by: complaint_opened, closed_by: complaint_closed}"),
+        Key("rules", list_of(one_of(PACKS), '"rules"', once=True), "The countries whose rules messages to people there keep: what lacks something that law or carriers ask for is not sent.", "rules: [us, eu]"),
+        Key("blocked_countries", list_of(COUNTRIES, '"blocked_countries"', once=True), "Countries to which nothing goes, transactional messages excepted.", "blocked_countries: [KP]"),
     ),
-    later=frozenset({"throttle", "packs", "weekdays"}),
+    later=frozenset({"throttle", "weekdays"}),
     renamed={
+        "packs": "write rules: [us, eu]",
         "cap": "a cap belongs to a purpose: purposes: {marketing: {class: marketing, cap: 1 per day}}",
         "caps": "a cap belongs to a purpose: purposes: {marketing: {class: marketing, cap: 1 per day}}",
         "quiet_from": "write quiet: {sms: 20:00 to 09:00}",
@@ -238,4 +243,6 @@ def read(node: Node, context: Context) -> Policies:
         quiet=values.get("quiet", ()),
         account_limit=values.get("account_limit", ()),
         case_open=values.get("case_open"),
+        rules=values.get("rules", ()),
+        blocked_countries=values.get("blocked_countries", ()),
     )

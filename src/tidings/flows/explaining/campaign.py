@@ -14,6 +14,7 @@ from tidings.definitions.kinds.rules import Purpose
 from tidings.flows.explaining import permission
 from tidings.flows.explaining.arms import campaign_arm
 from tidings.flows.explaining.audience import audience_facts
+from tidings.flows.explaining.countries import country_facts
 from tidings.flows.explaining.facts import AGAINST, PASSED, Chapter, Fact, Inquiry
 from tidings.flows.explaining.goals import goal_fact
 from tidings.flows.explaining.limits import account_fact, cap_fact
@@ -126,6 +127,7 @@ def _refused(ask: Inquiry, campaign: Campaign | None, purpose: Purpose | None, m
             legs = [
                 permission.address_fact(ask, kind, at),
                 permission.consent_fact(ask, kind, purpose, campaign.topic, at),
+                *country_facts(ask, purpose, kind, campaign.via),
             ]
             # Each channel speaks for itself; the code stored is that of the one wanted first.
             found += [replace(one, text=f"{_named(kind)}: {one.text}") for one in legs]
@@ -135,7 +137,7 @@ def _refused(ask: Inquiry, campaign: Campaign | None, purpose: Purpose | None, m
     if code == "again":
         found += _earlier(ask, plan)
     told = refusal_facts(code, member.refusal_rule, planning=True)
-    if rule_named(code) in ("address", "consent"):
+    if rule_named(code) in ("address", "consent", "country"):
         return [*found, *told]
     return [*[one for one in judged(found, code, None) if one.what not in ("refused", "to do")], *told]
 

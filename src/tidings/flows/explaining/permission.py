@@ -6,8 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tidings.customers.addresses import deliverable
 from tidings.customers.consent import ALL
 from tidings.customers.identity import ADDRESS_COLUMNS
+from tidings.customers.permission import asks_register
 from tidings.definitions.kinds.rules import Purpose
 from tidings.flows.explaining.facts import AGAINST, PASSED, PLAIN, Fact, Inquiry
 from tidings.flows.explaining.words import by_kind
@@ -43,6 +45,9 @@ def address_fact(ask: Inquiry, kind: str, at: int) -> Fact:
         )
         .limit(1)
     ).first()
+    if row is None and not deliverable(kind, address):
+        text = f"{address} is no address that anything can be delivered to"
+        return Fact("address", text, AGAINST, data={"address": address})
     if row is None:
         return Fact("address", f"{address}, not suppressed", PASSED, data={"address": address})
     why = {"bounce": "it bounced", "complaint": "somebody complained", "manual": "by hand", "erased": "its owner was erased"}  # fmt: skip
@@ -60,6 +65,9 @@ def consent_fact(ask: Inquiry, kind: str, purpose: Purpose, topic: str, at: int)
     entry = _speaking(ask, kind, purpose, topic, at)
     by, needed = by_kind(kind), purpose.consent == "required"
     later = _later(ask, kind, purpose, topic, at)
+    listed = _listed(ask, kind, purpose, at) if entry is None or entry.state == "pending" else None
+    if listed is not None:
+        return listed
     if entry is None:
         if not needed:
             return Fact(
@@ -94,6 +102,28 @@ def consent_fact(ask: Inquiry, kind: str, purpose: Purpose, topic: str, at: int)
             "source": entry.source,
         },
     )
+
+
+def _listed(ask: Inquiry, kind: str, purpose: Purpose, at: int) -> Fact | None:
+    """Say which do-not-call list had the number at an instant, where such lists are asked; None for none."""
+    if not asks_register(kind, purpose):
+        return None
+    numbers = people.listed_numbers
+    row = ask.connection.execute(
+        sa.select(numbers)
+        .where(
+            numbers.c.channel == kind,
+            numbers.c.address_hash == ask.person.hashes.get(kind),
+            numbers.c.listed_at <= at,
+            sa.or_(numbers.c.lifted_at.is_(None), numbers.c.lifted_at > at),
+        )
+        .order_by(numbers.c.listed_at)
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    text = f"never agreed to {purpose.name} {by_kind(kind)}, and the number is on the list {row.mapping} since {ask.when(row.listed_at)}"
+    return Fact("consent", text, AGAINST, row.listed_at, {"list": row.mapping})
 
 
 def said_by(row: Any) -> str:

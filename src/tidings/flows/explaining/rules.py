@@ -9,7 +9,7 @@ from typing import Any
 from tidings.clock import from_micros, to_micros
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.rules import Purpose
-from tidings.flows.explaining import limits, permission
+from tidings.flows.explaining import countries, limits, permission
 from tidings.flows.explaining.facts import AGAINST, PASSED, PLAIN, Fact, Inquiry
 from tidings.flows.explaining.words import ORDER, refusal_words, rule_named, what_to_do
 
@@ -32,6 +32,7 @@ def gate_facts(
         _expiry(ask, message),
         permission.address_fact(ask, channel.kind, at),
         permission.consent_fact(ask, channel.kind, purpose, campaign.topic, at),
+        *countries.country_facts(ask, purpose, channel.kind, [channel.id]),
         permission.case_fact(ask, at) if marketing else Fact("case", "asked for marketing only"),
         limits.feed_fact(ask, campaign, at),
         limits.hours_fact(ask, campaign, purpose, channel, first, message.due_at),

@@ -41,6 +41,8 @@ RULES = {
     "consent_unconfirmed": "consent",
     "no_consent": "consent",
     "dnc_listed": "consent",
+    "country_blocked": "country",
+    "sender_unverified": "country",
     "case_open": "case",
     "feed_stale": "feed",
     "quiet_hours": "hours",
@@ -53,7 +55,7 @@ RULES = {
     "duplicate": "one each",
 }
 # In the order in which the gate asks them.
-ORDER = ("expiry", "address", "consent", "case", "feed", "hours", "one each", "cap", "account limit", "rate", "budget")  # fmt: skip
+ORDER = ("expiry", "address", "consent", "country", "case", "feed", "hours", "one each", "cap", "account limit", "rate", "budget")  # fmt: skip
 _BY = {"email": "by e-mail", "sms": "by SMS", "fax": "by fax"}
 _ATTEMPTS = {
     "transient": "the provider asked to try again later",

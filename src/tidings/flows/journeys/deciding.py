@@ -18,6 +18,7 @@ from tidings.campaigns.legs import CHOICE, Leg, legs_of
 from tidings.campaigns.steps import as_campaign
 from tidings.campaigns.windows import Window, window_of
 from tidings.clock import to_micros
+from tidings.customers.house import house_of
 from tidings.customers.permission import refusal
 from tidings.customers.zones import area_column
 from tidings.definitions.kinds.campaign import Campaign
@@ -317,10 +318,11 @@ def _reach(asked: Asked, walk: Walk, step: Step) -> dict[str, sa.ColumnElement[A
         return {}
     # Nobody else is written to; looking it up is half of what a row costs.
     treated = sending.enrolments.c.arm == "treated"
-    columns: dict[str, sa.ColumnElement[Any]] = {
-        f"{kind}_code": sa.case((treated, refusal(kind, needed.purpose, needed.campaign.topic, now=walk.at)))
-        for kind in dict.fromkeys(leg.kind for leg in needed.legs)
-    }
+    columns: dict[str, sa.ColumnElement[Any]] = {}
+    for kind in dict.fromkeys(leg.kind for leg in needed.legs):
+        house = house_of(walk.definitions, needed.purpose, kind, [leg.channel for leg in needed.legs])
+        code = refusal(kind, needed.purpose, needed.campaign.topic, now=walk.at, house=house)
+        columns[f"{kind}_code"] = sa.case((treated, code))
     if any(not leg.for_everybody for leg in needed.legs):
         columns["choice"] = asked.attribute(CHOICE)
     if needed.windows:

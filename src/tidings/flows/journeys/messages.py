@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from tidings.campaigns.legs import UNREACHABLE, Leg, refused_by_all
+from tidings.customers.house import RULES
 from tidings.definitions.kinds.flow import Step
 from tidings.definitions.values import Duration, Unit
 from tidings.delivery.hours import hours_of
@@ -153,7 +154,8 @@ def _rule(needed: Sending, code: sa.ColumnElement[str]) -> sa.ColumnElement[str]
     consent = f"consent/{kind}/{needed.purpose.name}{f'/{topic}' if topic else ''}"
     return sa.case(
         (code.is_(None), sa.null()),
-        (code == "no_address", f"address/{kind}"),
+        (code.in_(["no_address", "invalid_address"]), f"address/{kind}"),
+        *((code == one, rule) for one, rule in RULES.items()),
         (code == UNREACHABLE, "via"),
         (sa.func.substr(code, 1, 11) == "suppressed_", "suppressions"),
         else_=consent,

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tidings.campaigns.legs import UNREACHABLE, Leg, choice_column, legs_of, refused_by_all
 from tidings.campaigns.steps import PARTY, as_campaign
+from tidings.customers.house import RULES, house_of
 from tidings.customers.permission import refusal
 from tidings.definitions.kinds.flow import Flow, Step
 from tidings.definitions.workspace import Definitions
@@ -152,7 +153,17 @@ def _asked(reached: sa.FromClause, what: ToParty, legs: Sequence[Leg]) -> sa.Sel
         column = choice_column(what.definitions)
         source = source.outerjoin(column.table, column.table.c.customer_id == _customers.c.id)
         choice = column
-    codes = {leg.kind: refusal(leg.kind, purpose, campaign.topic, now=what.at) for leg in legs}
+    channels = [leg.channel for leg in legs]
+    codes = {
+        kind: refusal(
+            kind,
+            purpose,
+            campaign.topic,
+            now=what.at,
+            house=house_of(what.definitions, purpose, kind, channels),
+        )
+        for kind in dict.fromkeys(leg.kind for leg in legs)
+    }
     first = next((leg for leg in legs if not leg.chosen), legs[0])
     return (
         sa.select(
@@ -283,8 +294,10 @@ def _row(
 
 
 def _rule(code: str | None, leg: Leg, purpose: str) -> str:
-    if code == "no_address":
+    if code in ("no_address", "invalid_address"):
         return f"address/{leg.kind}"
+    if code in RULES:
+        return RULES[code]
     if code == UNREACHABLE:
         return "via"
     if code is not None and code.startswith("suppressed_"):

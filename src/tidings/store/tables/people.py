@@ -206,6 +206,21 @@ suppressions = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# Registers of numbers that want no calls, by keyed hash and list (the id of its mapping); the newest list is the whole of it.
+listed_numbers = sa.Table(
+    "listed_numbers",
+    metadata,
+    key(),
+    text("channel"),
+    text("address_hash", personal="hash"),
+    text("mapping"),
+    reference("import_id", "imports.id"),
+    instant("listed_at"),
+    instant("lifted_at", nullable=True),
+    sa.UniqueConstraint("address_hash", "channel", "mapping"),
+    sqlite_autoincrement=True,
+)
+
 imports = sa.Table(
     "imports",
     metadata,
