@@ -7,9 +7,10 @@ much as the database itself.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache, partial
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -19,6 +20,8 @@ from tidings.customers.zones import area_column
 from tidings.delivery import gate
 from tidings.delivery.work import Job
 from tidings.store.tables import people, sending
+
+T = TypeVar("T")
 
 _messages = sending.messages
 _NOW: sa.BindParameter[int] = sa.bindparam("now", type_=sa.BigInteger)
@@ -46,6 +49,11 @@ class Candidate(NamedTuple):
     area: str | None
 
 
+_first = itemgetter(0)
+# As `Candidate._make` does, which counts the columns of each row again.
+_candidate = partial(tuple.__new__, Candidate)
+
+
 class Asking:
     """The questions of one job; used by one thread at a time, on connections of one store."""
 
@@ -61,14 +69,14 @@ class Asking:
     def due(self, connection: sa.Connection, *, after: int, now: int, limit: int) -> tuple[int, ...]:
         """Return up to `limit` ids above `after` of messages that are due, in order."""
         asked = _due(self._alike, connection.dialect.name)
-        rows = asked.rows(connection, {**self._of_job, "after": after, "now": now, "limit": limit})
-        return tuple([row[0] for row in rows])
+        return tuple(
+            asked.all(connection, {**self._of_job, "after": after, "now": now, "limit": limit}, _first)
+        )
 
     def judged(self, connection: sa.Connection, *, after: int, now: int, limit: int) -> list[Candidate]:
         """Return what `due` and then `candidates` would, in one look at an unchanged state."""
         asked = _judged(self._alike, connection.dialect.name)
-        rows = asked.rows(connection, {**self._of_job, "after": after, "now": now, "limit": limit})
-        return [tuple.__new__(Candidate, row) for row in rows]
+        return asked.all(connection, {**self._of_job, "after": after, "now": now, "limit": limit}, _candidate)
 
     def candidates(self, connection: sa.Connection, found: Sequence[int], now: int) -> list[Candidate]:
         """Return those of the messages found that are still due, in order, each with what the gate says of it.
@@ -77,9 +85,7 @@ class Asking:
         """
         dialect = connection.dialect.name
         asked = _candidates(self._alike, dialect, spanned=is_span(found))
-        rows = asked.rows(connection, {**self._of_job, **given(dialect, found), "now": now})
-        # As `Candidate._make` does, which counts the columns of each row again.
-        return [tuple.__new__(Candidate, row) for row in rows]
+        return asked.all(connection, {**self._of_job, **given(dialect, found), "now": now}, _candidate)
 
 
 class Question:
@@ -93,8 +99,8 @@ class Question:
         # The text with its lists written out, the values that are always the same, and the names in the order of the text.
         self._ready: tuple[str, dict[str, Any], Sequence[str] | None] | None = None
 
-    def rows(self, connection: sa.Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Return all rows for these values, given by name; the same names each time."""
+    def all(self, connection: sa.Connection, values: Mapping[str, Any], make: Callable[[Any], T]) -> list[T]:
+        """Return what `make` makes of each row for these values, given by name; the same names each time."""
         if self._ready is None:
             state = self._compiled.construct_expanded_state(values, escape_names=False)
             self._ready = (state.statement, dict(state.parameters), state.positiontup)
@@ -102,9 +108,10 @@ class Question:
         named = {**fixed, **values}
         bound = named if order is None else tuple([named[name] for name in order])
         result = connection.exec_driver_sql(text, bound)
+        cursor: Any = result.cursor
         try:
-            # Rows of the result itself would be made one by one.
-            return list(result.cursor.fetchall())
+            # Rows of the result itself would cost more; and the driver's are gone again one by one.
+            return list(map(make, cursor))
         finally:
             result.close()
 

@@ -16,7 +16,7 @@ from tidings.clock import to_micros
 from tidings.customers.knowing import listed, one_of
 from tidings.customers.zones import area_column
 from tidings.delivery import budget, caps, gate, offers, throttle
-from tidings.delivery.asking import Asking, Candidate, among, given, is_span
+from tidings.delivery.asking import Asking, Candidate, Question, among, given, is_span
 from tidings.delivery.hours import Hour, hours_of
 from tidings.delivery.work import Claimed, Job
 from tidings.errors import UsageError
@@ -206,22 +206,21 @@ def why_held(connection: sa.Connection, run_id: int, channel: str = "") -> str:
 
     Raises UsageError for no such run.
     """
-    row = connection.execute(_HELD, {"run_id": run_id, "channel": channel}).first()
-    if row is None:
+    found = _held(connection.dialect.name).all(connection, {"run_id": run_id, "channel": channel}, tuple)
+    if not found:
         raise UsageError(f"there is no run {run_id} in the store")
-    if row.all_paused:
-        return f"all sending is paused{_because(row.why_all)}"
-    if row.state == "paused":
-        return f"the run is paused{_because(row.why_run)}"
-    if row.state == "sending":
-        return (
-            "" if row.why_channel is None else f"the channel {channel} is paused{_because(row.why_channel)}"
-        )
+    all_paused, why_all, state, why_run, why_channel = found[0]
+    if all_paused:
+        return f"all sending is paused{_because(why_all)}"
+    if state == "paused":
+        return f"the run is paused{_because(why_run)}"
+    if state == "sending":
+        return "" if why_channel is None else f"the channel {channel} is paused{_because(why_channel)}"
     return {
         "enrolling": "the run is not completely enrolled yet",
         "finished": "the run is finished",
         "cancelled": "the run was cancelled",
-    }[row.state]
+    }[state]
 
 
 def refuse(connection: sa.Connection, job: Job, refused: Mapping[str, Sequence[int]], now: int) -> None:
@@ -331,6 +330,11 @@ _REFUSE = (
         finished_at=sa.bindparam("now"),
     )
 )
+
+
+@cache
+def _held(dialect: str) -> Question:
+    return Question(_HELD, dialect)
 
 
 @cache
