@@ -226,11 +226,21 @@ class Quickly:
 
     def close(self) -> None:
         """Give up the connection; the next use opens another, to which nothing is known to have passed the gate."""
+        writer = self._forgotten()
+        if writer is not None:
+            writer.close()
+
+    def give_back(self) -> None:
+        """End the work: leave the connection, on which nothing failed, to the next sender."""
+        writer = self._forgotten()
+        if writer is not None:
+            writer.give_back()
+
+    def _forgotten(self) -> QuickWriter | None:
         writer, self._writer = self._writer, None
         self._gated.clear()
         self._looked = None
-        if writer is not None:
-            writer.close()
+        return writer
 
     def _open(self) -> QuickWriter:
         if self._writer is None:
