@@ -16,8 +16,9 @@ from tidings.clock import to_micros
 from tidings.customers.knowing import listed, one_of
 from tidings.customers.zones import area_column
 from tidings.delivery import budget, caps, gate, offers, throttle
-from tidings.delivery.asking import Asking, Candidate, Question, among, given, is_span
+from tidings.delivery.asking import Asking, Candidate, Question, among, given
 from tidings.delivery.hours import Hour, hours_of
+from tidings.delivery.room import long_for_a_moment, makes_room, short_again
 from tidings.delivery.work import Claimed, Job
 from tidings.errors import UsageError
 from tidings.store.database import Store
@@ -155,8 +156,11 @@ def take(
             },
         ).scalar_one()
         ids = [row[1] for row in mine]
-        claim = _claim(dialect, spanned=is_span(ids))
-        connection.execute(claim, {**given(dialect, ids), "fence": fence})
+        bound, roomy = given(dialect, ids), makes_room(dialect, len(ids))
+        spanned = "first_id" in bound
+        connection.execute(_claim(dialect, spanned=spanned, roomy=roomy), {**bound, "fence": fence})
+        if roomy:
+            connection.execute(short_again(spanned=spanned), bound)
         values = job.variables(connection, mine) if job.variables else {}
         if judged.offered:
             values = {one: {**values.get(one, {}), **given} for one, given in judged.offered.items()}
@@ -349,11 +353,11 @@ def _put_off(dialect: str) -> sa.Update:
 
 
 @cache
-def _claim(dialect: str, *, spanned: bool) -> sa.Update:
+def _claim(dialect: str, *, spanned: bool, roomy: bool) -> sa.Update:
     return (
         sa.update(_messages)
         .where(among(dialect, spanned=spanned))
-        .values(state="claimed", claim_id=sa.bindparam("fence"))
+        .values(state="claimed", claim_id=sa.bindparam("fence"), **(long_for_a_moment() if roomy else {}))
     )
 
 
