@@ -36,6 +36,24 @@ def test_an_error_ends_it_too() -> None:
     assert gc.get_freeze_count() == 0
 
 
+def test_new_objects_are_looked_through_less_often_until_the_last_sending_ends() -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(500, 7, 9)
+        with heap_set_aside():
+            with heap_set_aside():
+                pass
+            assert gc.get_threshold() == (10_000, 7, 9)
+        assert gc.get_threshold() == (500, 7, 9)
+        # Whoever looks less often already, or never, is let alone.
+        for own in (0, 50_000):
+            gc.set_threshold(own, 7, 9)
+            with heap_set_aside():
+                assert gc.get_threshold()[0] == own
+    finally:
+        gc.set_threshold(*before)
+
+
 def test_several_threads_share_it() -> None:
     together = Barrier(4)
 

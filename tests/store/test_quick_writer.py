@@ -94,3 +94,51 @@ def test_its_holds_are_counted_while_it_is_open_and_afterwards(sqlite: Store, wr
     assert marks() == [3]
     (use,) = [use for use in sqlite.lock_report() if use.purpose == "marks"]
     assert 0 < use.longest_busy_ms <= use.total_ms
+
+
+def _driver(writer: QuickWriter) -> object:
+    return writer._connection.connection.driver_connection
+
+
+def test_a_connection_given_back_serves_the_next_writer(sqlite: Store, writer: QuickWriter) -> None:
+    with writer.durable("test", trusted=True) as connection:
+        connection.exec_driver_sql(_ADD, ("ours",))
+    kept = _driver(writer)
+    writer.give_back()
+    # Whoever gives it back again, or up, changes nothing: it is somebody else's by now.
+    following = sqlite.quick_writer()
+    assert following is not None
+    writer.give_back()
+    writer.close()
+    try:
+        assert _driver(following) is kept
+        with following.reading() as connection:
+            assert _names(connection) == ["ours"]
+            settings = [
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("synchronous", "foreign_keys", "wal_autocheckpoint")
+            ]
+        assert settings == [1, 1, 4_000]
+        with following.transaction() as driver:
+            driver.execute(_ADD, ("again",))
+    finally:
+        following.close()
+    assert sum(use.count for use in sqlite.lock_report() if use.purpose == "marks") == 1
+
+
+@pytest.mark.parametrize("left", ["BEGIN IMMEDIATE", "PRAGMA foreign_keys = OFF"])
+def test_a_connection_that_is_not_as_it_was_is_given_up(
+    sqlite: Store, writer: QuickWriter, left: str
+) -> None:
+    unsound = _driver(writer)
+    writer._driver.execute(left)
+    writer.give_back()
+    following = sqlite.quick_writer()
+    assert following is not None
+    try:
+        assert _driver(following) is not unsound
+        # Nobody waits for what the other had begun.
+        with following.transaction() as driver:
+            driver.execute(_ADD, ("ours",))
+    finally:
+        following.close()

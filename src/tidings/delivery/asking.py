@@ -1,13 +1,16 @@
 """What a sender asks the ledger before a claim: which messages are due, and what the gate says of each of them.
 
-Both statements are put together once for a sender, and their rows come as the driver gives them: for a batch of a
-thousand, SQLAlchemy's way there and back costs as much as the database itself.
+The statements are put together once for all senders whose rules are the same, and their rows come as the driver gives
+them: to compile one takes longer than a batch of a thousand does, and for that SQLAlchemy's way there and back costs as
+much as the database itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache, partial
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,6 +20,8 @@ from tidings.customers.zones import area_column
 from tidings.delivery import gate
 from tidings.delivery.work import Job
 from tidings.store.tables import people, sending
+
+T = TypeVar("T")
 
 _messages = sending.messages
 _NOW: sa.BindParameter[int] = sa.bindparam("now", type_=sa.BigInteger)
@@ -44,43 +49,43 @@ class Candidate(NamedTuple):
     area: str | None
 
 
+_first = itemgetter(0)
+# As `Candidate._make` does, which counts the columns of each row again.
+_candidate = partial(tuple.__new__, Candidate)
+
+
 class Asking:
     """The questions of one job; used by one thread at a time, on connections of one store."""
 
     def __init__(self, job: Job) -> None:
-        self._job = job
-        self._due: Question | None = None
-        self._judged: Question | None = None
-        self._candidates: dict[bool, Question] = {}
+        self._alike = _Alike(job)
+        self._of_job = {
+            "run_id": job.run_id,
+            "channel": job.channel,
+            "of_version": job.version,
+            "from_id": job.first,
+        }
 
     def due(self, connection: sa.Connection, *, after: int, now: int, limit: int) -> tuple[int, ...]:
         """Return up to `limit` ids above `after` of messages that are due, in order."""
-        if self._due is None:
-            self._due = Question(_due_statement(self._job), connection.dialect)
-        rows = self._due.rows(connection, {"after": after, "now": now, "limit": limit})
-        return tuple([row[0] for row in rows])
+        asked = _due(self._alike, connection.dialect.name)
+        return tuple(
+            asked.all(connection, {**self._of_job, "after": after, "now": now, "limit": limit}, _first)
+        )
 
     def judged(self, connection: sa.Connection, *, after: int, now: int, limit: int) -> list[Candidate]:
         """Return what `due` and then `candidates` would, in one look at an unchanged state."""
-        if self._judged is None:
-            self._judged = Question(_judged_statement(self._job), connection.dialect)
-        rows = self._judged.rows(connection, {"after": after, "now": now, "limit": limit})
-        return [tuple.__new__(Candidate, row) for row in rows]
+        asked = _judged(self._alike, connection.dialect.name)
+        return asked.all(connection, {**self._of_job, "after": after, "now": now, "limit": limit}, _candidate)
 
     def candidates(self, connection: sa.Connection, found: Sequence[int], now: int) -> list[Candidate]:
         """Return those of the messages found that are still due, in order, each with what the gate says of it.
 
         On PostgreSQL they are locked, passing over those that another sender is looking at.
         """
-        dialect = connection.dialect
-        spanned = is_span(found)
-        asked = self._candidates.get(spanned)
-        if asked is None:
-            statement = _candidates_statement(self._job, dialect.name, spanned=spanned)
-            asked = self._candidates[spanned] = Question(statement, dialect)
-        rows = asked.rows(connection, {**given(dialect.name, found), "now": now})
-        # As `Candidate._make` does, which counts the columns of each row again.
-        return [tuple.__new__(Candidate, row) for row in rows]
+        dialect = connection.dialect.name
+        asked = _candidates(self._alike, dialect, spanned=is_span(found))
+        return asked.all(connection, {**self._of_job, **given(dialect, found), "now": now}, _candidate)
 
 
 class Question:
@@ -89,19 +94,73 @@ class Question:
     For results of numbers and texts alone: what a driver returns is what the statement's types would be.
     """
 
-    def __init__(self, statement: sa.Select[Any], dialect: sa.Dialect) -> None:
-        self._compiled = statement.compile(dialect=dialect)
+    def __init__(self, statement: sa.Select[Any], dialect: str) -> None:
+        self._compiled = statement.compile(dialect=_dialect(dialect))
+        # The text with its lists written out, the values that are always the same, and the names in the order of the text.
+        self._ready: tuple[str, dict[str, Any], Sequence[str] | None] | None = None
 
-    def rows(self, connection: sa.Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Return all rows for these values, given by name."""
-        state = self._compiled.construct_expanded_state(values, escape_names=False)
-        bound = state.parameters if state.positiontup is None else state.positional_parameters
-        result = connection.exec_driver_sql(state.statement, bound)
+    def all(self, connection: sa.Connection, values: Mapping[str, Any], make: Callable[[Any], T]) -> list[T]:
+        """Return what `make` makes of each row for these values, given by name; the same names each time."""
+        if self._ready is None:
+            state = self._compiled.construct_expanded_state(values, escape_names=False)
+            self._ready = (state.statement, dict(state.parameters), state.positiontup)
+        text, fixed, order = self._ready
+        named = {**fixed, **values}
+        bound = named if order is None else tuple([named[name] for name in order])
+        result = connection.exec_driver_sql(text, bound)
+        cursor: Any = result.cursor
         try:
-            # Rows of the result itself would be made one by one.
-            return list(result.cursor.fetchall())
+            # Rows of the result itself would cost more; and the driver's are gone again one by one.
+            return list(map(make, cursor))
         finally:
             result.close()
+
+
+class _Alike:
+    """What of a job the statements depend on: two that are equal share them."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        terms = job.terms
+        self._of: Hashable = (
+            job.kind,
+            job.purpose,
+            terms.topic,
+            terms.case,
+            terms.window is not None,
+            job.steps,
+            bool(job.first),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether the same statements serve both."""
+        return isinstance(other, _Alike) and self._of == other._of
+
+    def __hash__(self) -> int:
+        """Return what equal ones have in common."""
+        return hash(self._of)
+
+
+@lru_cache(maxsize=100)
+def _due(alike: _Alike, dialect: str) -> Question:
+    return Question(_due_statement(alike.job), dialect)
+
+
+@lru_cache(maxsize=100)
+def _judged(alike: _Alike, dialect: str) -> Question:
+    return Question(_judged_statement(alike.job), dialect)
+
+
+@lru_cache(maxsize=200)
+def _candidates(alike: _Alike, dialect: str, *, spanned: bool) -> Question:
+    return Question(_candidates_statement(alike.job, dialect, spanned=spanned), dialect)
+
+
+@lru_cache
+def _dialect(name: str) -> sa.Dialect:
+    driver = {"sqlite": "pysqlite", "postgresql": "psycopg"}[name]
+    dialect: sa.Dialect = sa.dialects.registry.load(f"{name}.{driver}")()
+    return dialect
 
 
 def is_span(ids: Sequence[int]) -> bool:
@@ -133,7 +192,7 @@ def _judged_statement(job: Job) -> sa.Select[Any]:
 def _next_due(statement: sa.Select[Any], job: Job) -> sa.Select[Any]:
     return (
         statement.where(
-            _messages.c.run_id == job.run_id,
+            _messages.c.run_id == sa.bindparam("run_id", job.run_id, type_=sa.BigInteger),
             _messages.c.id > sa.bindparam("after", type_=sa.BigInteger),
             *_is_due(job),
         )
@@ -175,9 +234,16 @@ def _with_verdict(job: Job) -> sa.Select[Any]:
 
 
 def _is_due(job: Job) -> tuple[sa.ColumnElement[bool], ...]:
+    # The values of the job are given anew with each question.
+    mine: list[sa.ColumnElement[bool]] = []
+    if job.steps is not None:
+        version = sa.bindparam("of_version", job.version, type_=sa.SmallInteger)
+        mine += [_messages.c.version == version, _messages.c.step.in_(job.steps)]
+    if job.first:
+        mine.append(_messages.c.id >= sa.bindparam("from_id", job.first, type_=sa.BigInteger))
     return (
-        _messages.c.channel == job.channel,
+        _messages.c.channel == sa.bindparam("channel", job.channel, type_=sa.Text),
         _messages.c.state.in_(["planned", "deferred"]),
         _messages.c.due_at <= _NOW,
-        *job.mine(),
+        *mine,
     )

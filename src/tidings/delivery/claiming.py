@@ -16,8 +16,9 @@ from tidings.clock import to_micros
 from tidings.customers.knowing import listed, one_of
 from tidings.customers.zones import area_column
 from tidings.delivery import budget, caps, gate, offers, throttle
-from tidings.delivery.asking import Asking, Candidate, among, given, is_span
+from tidings.delivery.asking import Asking, Candidate, Question, among, given
 from tidings.delivery.hours import Hour, hours_of
+from tidings.delivery.room import long_for_a_moment, makes_room, short_again
 from tidings.delivery.work import Claimed, Job
 from tidings.errors import UsageError
 from tidings.store.database import Store
@@ -155,8 +156,11 @@ def take(
             },
         ).scalar_one()
         ids = [row[1] for row in mine]
-        claim = _claim(dialect, spanned=is_span(ids))
-        connection.execute(claim, {**given(dialect, ids), "fence": fence})
+        bound, roomy = given(dialect, ids), makes_room(dialect, len(ids))
+        spanned = "first_id" in bound
+        connection.execute(_claim(dialect, spanned=spanned, roomy=roomy), {**bound, "fence": fence})
+        if roomy:
+            connection.execute(short_again(spanned=spanned), bound)
         values = job.variables(connection, mine) if job.variables else {}
         if judged.offered:
             values = {one: {**values.get(one, {}), **given} for one, given in judged.offered.items()}
@@ -206,22 +210,21 @@ def why_held(connection: sa.Connection, run_id: int, channel: str = "") -> str:
 
     Raises UsageError for no such run.
     """
-    row = connection.execute(_HELD, {"run_id": run_id, "channel": channel}).first()
-    if row is None:
+    found = _held(connection.dialect.name).all(connection, {"run_id": run_id, "channel": channel}, tuple)
+    if not found:
         raise UsageError(f"there is no run {run_id} in the store")
-    if row.all_paused:
-        return f"all sending is paused{_because(row.why_all)}"
-    if row.state == "paused":
-        return f"the run is paused{_because(row.why_run)}"
-    if row.state == "sending":
-        return (
-            "" if row.why_channel is None else f"the channel {channel} is paused{_because(row.why_channel)}"
-        )
+    all_paused, why_all, state, why_run, why_channel = found[0]
+    if all_paused:
+        return f"all sending is paused{_because(why_all)}"
+    if state == "paused":
+        return f"the run is paused{_because(why_run)}"
+    if state == "sending":
+        return "" if why_channel is None else f"the channel {channel} is paused{_because(why_channel)}"
     return {
         "enrolling": "the run is not completely enrolled yet",
         "finished": "the run is finished",
         "cancelled": "the run was cancelled",
-    }[row.state]
+    }[state]
 
 
 def refuse(connection: sa.Connection, job: Job, refused: Mapping[str, Sequence[int]], now: int) -> None:
@@ -334,6 +337,11 @@ _REFUSE = (
 
 
 @cache
+def _held(dialect: str) -> Question:
+    return Question(_HELD, dialect)
+
+
+@cache
 def _put_off(dialect: str) -> sa.Update:
     until: sa.BindParameter[int] = sa.bindparam("until", type_=sa.BigInteger)
     expires = _messages.c.expires_at
@@ -345,11 +353,11 @@ def _put_off(dialect: str) -> sa.Update:
 
 
 @cache
-def _claim(dialect: str, *, spanned: bool) -> sa.Update:
+def _claim(dialect: str, *, spanned: bool, roomy: bool) -> sa.Update:
     return (
         sa.update(_messages)
         .where(among(dialect, spanned=spanned))
-        .values(state="claimed", claim_id=sa.bindparam("fence"))
+        .values(state="claimed", claim_id=sa.bindparam("fence"), **(long_for_a_moment() if roomy else {}))
     )
 
 

@@ -162,8 +162,10 @@ class Marker:
         return self._store.durable(purpose) if self._quickly is None else self._quickly.durable(purpose)
 
     def close(self) -> None:
-        """Give up the connection for marks."""
-        if self._quickly is not None:
+        """Give up the connection for marks; the next sender may go on with it where nothing failed."""
+        if self._quickly is not None and self.failure is None:
+            self._quickly.give_back()
+        elif self._quickly is not None:
             self._quickly.close()
 
     def _noted(self, written: Written) -> dict[int, Word]:

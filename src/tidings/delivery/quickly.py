@@ -7,7 +7,7 @@ anything, which SQLite tells; only then the mark asks for no more than that the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -183,21 +183,10 @@ class Quickly:
         `left` is how many messages of each claim are not settled. None where the group is another, or the database
         is away for a moment: then nothing was written.
         """
-        told: dict[int, dict[int, str | None]] = {}
-        for one in ended:
-            if one.kind != "accepted":
-                return None
-            message = one.message
-            refs = told.get(message.claim_id)
-            if refs is None:
-                refs = told[message.claim_id] = {}
-            refs[message.message_id] = one.provider_ref
-        asked: dict[int, list[int]] = {}
-        for message in waiting:
-            ids = asked.get(message.claim_id)
-            if ids is None:
-                ids = asked[message.claim_id] = []
-            ids.append(message.message_id)
+        told = _by_claim(ended)
+        if told is None:
+            return None
+        asked, words = _asked(waiting)
         done = [fence for fence, refs in told.items() if left.get(fence) == len(refs)]
         accepted = 0
         try:
@@ -207,19 +196,21 @@ class Quickly:
                 if self._job.terms.timed and any(one.closes and one.closes <= now for one in waiting):
                     raise _OtherwiseError
                 for fence, refs in told.items():
-                    for span in _spans(refs, _TOGETHER):
-                        values = (now, span[0], span[-1], fence, *[refs[one] for one in span])
-                        driver.execute(_ACCEPTED[len(span)], values)
+                    ref = refs.__getitem__
+                    for first, last in _spans(refs, _TOGETHER):
+                        size = last - first + 1
+                        values = (now, first, last, fence, *map(ref, range(first, last + 1)))
+                        driver.execute(_ACCEPTED[size], values)
                         accepted += driver.rowcount
                 for fence, ids in asked.items():
                     if self._gated.get(fence) == writer.version:
                         started = 0
-                        for span in _spans(ids, len(ids)):
-                            driver.execute(_STARTED, (now, span[0], span[-1], fence))
+                        for first, last in _spans(ids, len(ids)):
+                            driver.execute(_STARTED, (now, first, last, fence))
                             started += driver.rowcount
                     else:
-                        text, values = self._start_mark.prepared(SQLITE, fence, ids, now)
-                        started = len(driver.execute(text, values).fetchall())
+                        text, given = self._start_mark.prepared(SQLITE, fence, list(ids), now)
+                        started = len(driver.execute(text, given).fetchall())
                     if started != len(ids):
                         raise _OtherwiseError
                 for fence in done:
@@ -231,17 +222,25 @@ class Quickly:
             if error.code in PASSING:
                 return None
             raise
-        go = Word.GO
-        words = {one: go for ids in asked.values() for one in ids}
         return Written(words, accepted, [(fence, len(refs)) for fence, refs in told.items()], done)
 
     def close(self) -> None:
         """Give up the connection; the next use opens another, to which nothing is known to have passed the gate."""
+        writer = self._forgotten()
+        if writer is not None:
+            writer.close()
+
+    def give_back(self) -> None:
+        """End the work: leave the connection, on which nothing failed, to the next sender."""
+        writer = self._forgotten()
+        if writer is not None:
+            writer.give_back()
+
+    def _forgotten(self) -> QuickWriter | None:
         writer, self._writer = self._writer, None
         self._gated.clear()
         self._looked = None
-        if writer is not None:
-            writer.close()
+        return writer
 
     def _open(self) -> QuickWriter:
         if self._writer is None:
@@ -250,15 +249,46 @@ class Quickly:
         return self._writer
 
 
-def _spans(ids: Collection[int], most: int) -> list[list[int]]:
-    """Cut ids into runs, each in order and without a gap, of at most `most`."""
-    ordered = sorted(ids)
-    if len(ordered) <= most and ordered[-1] - ordered[0] == len(ordered) - 1:
-        return [ordered]
-    spans = [[ordered[0]]]
-    for one in ordered[1:]:
-        if one == spans[-1][-1] + 1 and len(spans[-1]) < most:
-            spans[-1].append(one)
-        else:
-            spans.append([one])
+def _by_claim(ended: Sequence[Ended]) -> dict[int, dict[int, str | None]] | None:
+    """Return the references of accepted messages by claim and id, None where one ended otherwise."""
+    told: dict[int, dict[int, str | None]] = {}
+    fence, refs = 0, {}
+    for one in ended:
+        if one.kind != "accepted":
+            return None
+        message = one.message
+        if message.claim_id != fence:
+            fence = message.claim_id
+            refs = told.setdefault(fence, {})
+        refs[message.message_id] = one.provider_ref
+    return told
+
+
+def _asked(waiting: Sequence[Claimed]) -> tuple[dict[int, dict[int, Word]], dict[int, Word]]:
+    """Return the ids of messages by claim, and all of them, each with the word to go."""
+    asked: dict[int, dict[int, Word]] = {}
+    go, fence, ids = Word.GO, 0, {}
+    for message in waiting:
+        if message.claim_id != fence:
+            fence = message.claim_id
+            ids = asked.setdefault(fence, {})
+        ids[message.message_id] = go
+    if len(asked) < 2:
+        return asked, ids
+    return asked, {one: go for some in asked.values() for one in some}
+
+
+def _spans(ids: Mapping[int, object], most: int) -> list[tuple[int, int]]:
+    """Cut ids into runs without a gap, of at most `most`; return the first and the last of each."""
+    first, last = min(ids), max(ids)
+    if last - first == len(ids) - 1 < most:
+        return [(first, last)]
+    spans = []
+    start = before = first
+    for one in sorted(ids):
+        if one > before + 1 or one - start == most:
+            spans.append((start, before))
+            start = one
+        before = one
+    spans.append((start, before))
     return spans

@@ -26,7 +26,7 @@ from tidings.delivery.patience import persist, wait_for_drain
 from tidings.delivery.pause import pause_channel, pause_run
 from tidings.delivery.recovery import Recovered, recover
 from tidings.delivery.resting import SHORT, Resting, next_in
-from tidings.delivery.standing import finish, run_counts, standing
+from tidings.delivery.standing import conclude, run_counts
 from tidings.delivery.work import Delivered, Job
 from tidings.store.boot import boot_id
 from tidings.store.database import Store
@@ -133,16 +133,21 @@ def _ended(
         elif pauses_run:
             persist(lambda: pause_run(store, job.run_id, reason=reason, now=clock.now()), patience_seconds)
     read, durable = marker.reading, marker.durable
-    persist(
-        lambda: finish(store, job.run_id, now=to_micros(clock.now()), read=read, durable=durable),
+    sent, reason = marker.counts["accepted"], reason or marker.held
+    delivered = persist(
+        lambda: conclude(
+            store,
+            job.run_id,
+            now=to_micros(clock.now()),
+            sent_now=sent,
+            reason=reason,
+            first=job.first,
+            read=read,
+            durable=durable,
+        ),
         patience_seconds,
     )
     sender.tell(marker, force=True)
-    sent, reason = marker.counts["accepted"], reason or marker.held
-    delivered = persist(
-        lambda: standing(store, job.run_id, sent_now=sent, reason=reason, first=job.first, read=read),
-        patience_seconds,
-    )
     return replace(delivered, troubled=bool(hands.trouble) and not hands.wrong_set_up)
 
 

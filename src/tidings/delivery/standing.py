@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,34 +17,24 @@ from tidings.store.tables import sending
 _FEW = 500
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A run at one instant: its state, its messages by state, and when the first of each state is due."""
+
+    state: str
+    counts: Mapping[str, int]
+    due: Mapping[str, int]
+
+    @property
+    def left(self) -> int:
+        """How many may still be sent without anybody bringing them back."""
+        return sum(self.counts[one] for one in PENDING)
+
+
 def run_counts(store: Store, run_id: int, channel: str | None = None, *, first: int = 0) -> dict[str, int]:
     """Return the messages of a run (by one channel, from the id `first` on) by state, every state named."""
     with store.read() as connection:
         return _by_state(connection, run_id, channel, first)[0]
-
-
-def _by_state(
-    connection: sa.Connection, run_id: int, channel: str | None, first: int
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Return how many messages there are by state, every state named, and when the first of each is due.
-
-    When those accepted were due is left out. Most messages are accepted, and to count all costs a tenth of sorting them.
-    """
-    messages = sending.messages
-    of_run = [messages.c.run_id == run_id, messages.c.id >= first]
-    if channel is not None:
-        of_run.append(messages.c.channel == channel)
-    rows = connection.execute(
-        sa.select(messages.c.state, sa.func.count(), sa.func.min(messages.c.due_at))
-        .where(*of_run, messages.c.state != "accepted")
-        .group_by(messages.c.state)
-    ).all()
-    everything = connection.execute(
-        sa.select(sa.func.count()).select_from(messages).where(*of_run)
-    ).scalar_one()
-    counts = dict.fromkeys(sending.MESSAGE_STATES, 0) | {state: count for state, count, _ in rows}
-    counts["accepted"] = everything - sum(counts.values())
-    return counts, {state: due for state, _, due in rows}
 
 
 def finish(
@@ -53,44 +45,7 @@ def finish(
     `read` and `durable` give the connections, the store's when left out. A sender's own still has at hand what it has just
     written, which any other would read anew.
     """
-    messages, runs = sending.messages, sending.runs
-    of_run = messages.c.run_id == run_id
-    pending = messages.c.state.in_(PENDING)
-    left: sa.ColumnElement[bool] = sa.select(sa.literal_column("1")).where(of_run, pending).exists()
-    with (read or store.read)() as connection:
-        if connection.execute(sa.select(runs.c.kind).where(runs.c.id == run_id)).scalar() == "flow":
-            # Somebody may enter it at any time.
-            return False
-        # Those that are left and the doubts, in one look through the run.
-        found = connection.execute(
-            sa.select(messages.c.id, messages.c.state)
-            .where(of_run, messages.c.state.in_([*PENDING, "in_doubt"]))
-            .limit(_FEW + 1)
-        ).all()
-        # Nothing else can come back: under the lock only these and newer messages are looked at, not the whole run.
-        doubts = [row.id for row in found if row.state == "in_doubt"]
-        if len(doubts) < len(found):
-            return False
-        if len(doubts) > _FEW and connection.execute(sa.select(left)).scalar_one():
-            return False
-        last = connection.execute(sa.select(sa.func.max(messages.c.id)).where(of_run)).scalar() or 0
-    if len(doubts) <= _FEW:
-        came_back: sa.Select[Any] = sa.select(sa.literal_column("1")).where(pending)
-        left = sa.or_(
-            came_back.where(of_run, messages.c.id > last).exists(),
-            came_back.where(messages.c.id.in_(doubts)).exists(),
-        )
-    with (durable or store.durable)("run") as connection:
-        # Locked first, then looked at: a message that is being given back is seen, or its giver sees us finished.
-        connection.execute(sa.select(runs.c.id).where(runs.c.id == run_id).with_for_update())
-        return (
-            connection.execute(
-                sa.update(runs)
-                .where(runs.c.id == run_id, runs.c.state == "sending", ~left)
-                .values(state="finished", finished_at=now)
-            ).rowcount
-            > 0
-        )
+    return _finish(store, run_id, now, read or store.read, durable or store.durable)[0]
 
 
 def standing(
@@ -103,10 +58,82 @@ def standing(
     read: Read | None = None,
 ) -> Delivered:
     """Return where a run stands, counted from the ledger; of a flow from the message `first` on. `read` as for `finish`."""
-    runs = sending.runs
     with (read or store.read)() as connection:
-        counts, due = _by_state(connection, run_id, None, first)
-        state = connection.execute(sa.select(runs.c.state).where(runs.c.id == run_id)).scalar_one()
+        run = connection.execute(_RUN, {"run_id": run_id}).one()
+        counted = _Counted(run.state, *_by_state(connection, run_id, None, first))
+    return _delivered(run_id, counted, counted.state, sent_now, reason)
+
+
+def conclude(
+    store: Store,
+    run_id: int,
+    *,
+    now: int,
+    sent_now: int = 0,
+    reason: str = "",
+    first: int = 0,
+    read: Read | None = None,
+    durable: Durable | None = None,
+) -> Delivered:
+    """Do what `finish` and then `standing` do, with one look through the run where that says it all."""
+    read = read or store.read
+    finished, counted = _finish(store, run_id, now, read, durable or store.durable)
+    if counted is None or not (finished or counted.left):
+        # A flow, or something came back or was stopped in the meantime.
+        return standing(store, run_id, sent_now=sent_now, reason=reason, first=first, read=read)
+    return _delivered(run_id, counted, "finished" if finished else counted.state, sent_now, reason)
+
+
+def _finish(
+    store: Store, run_id: int, now: int, read: Read, durable: Durable
+) -> tuple[bool, _Counted | None]:
+    """Return whether the run is finished by this, and what was counted before; None of a flow."""
+    with read() as connection:
+        run = connection.execute(_RUN, {"run_id": run_id}).one()
+        if run.kind == "flow":
+            # Somebody may enter it at any time.
+            return False, None
+        counted = _Counted(run.state, *_by_state(connection, run_id, None, 0))
+        if counted.left:
+            return False, counted
+        # Nothing else can come back: under the lock only these and newer messages are looked at, not the whole run.
+        doubts: list[int] = []
+        few = counted.counts["in_doubt"] <= _FEW
+        if few and counted.counts["in_doubt"]:
+            doubts = list(connection.execute(_DOUBTS, {"run_id": run_id}).scalars())
+        last = connection.execute(_LAST, {"run_id": run_id}).scalar() or 0
+    with durable("run") as connection:
+        # Locked first, then looked at: a message that is being given back is seen, or its giver sees us finished.
+        connection.execute(_LOCKED, {"run_id": run_id})
+        values = {"run_id": run_id, "now": now}
+        if few:
+            ended = connection.execute(_END_OF_FEW, {**values, "last": last, "doubts": doubts})
+        else:
+            ended = connection.execute(_END_OF_MANY, values)
+    return ended.rowcount > 0, counted
+
+
+def _by_state(
+    connection: sa.Connection, run_id: int, channel: str | None, first: int
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many messages there are by state, every state named, and when the first of each is due.
+
+    When those accepted were due is left out. Most messages are accepted, and to count all costs a tenth of sorting them.
+    """
+    values = {"run_id": run_id, "first": first}
+    states, everything = _BY_STATE, _ALL
+    if channel is not None:
+        of_channel = _messages.c.channel == channel
+        states, everything = states.where(of_channel), everything.where(of_channel)
+    rows = connection.execute(states, values).all()
+    total = connection.execute(everything, values).scalar_one()
+    counts = dict.fromkeys(sending.MESSAGE_STATES, 0) | {state: count for state, count, _ in rows}
+    counts["accepted"] = total - sum(counts.values())
+    return counts, {state: due for state, _, due in rows}
+
+
+def _delivered(run_id: int, counted: _Counted, state: str, sent_now: int, reason: str) -> Delivered:
+    counts = counted.counts
     return Delivered(
         run_id,
         state,
@@ -118,5 +145,33 @@ def standing(
         pending=counts["planned"] + counts["claimed"] + counts["started"],
         sent_now=sent_now,
         reason=reason,
-        next_due=due.get("deferred"),
+        next_due=counted.due.get("deferred"),
     )
+
+
+# Put together once: every sending of every flow asks all of these.
+_messages, _runs = sending.messages, sending.runs
+_run_id: sa.BindParameter[int] = sa.bindparam("run_id", type_=sa.BigInteger)
+_of_run = _messages.c.run_id == _run_id
+_from_first = _messages.c.id >= sa.bindparam("first", type_=sa.BigInteger)
+_RUN = sa.select(_runs.c.kind, _runs.c.state).where(_runs.c.id == _run_id)
+_LOCKED = sa.select(_runs.c.id).where(_runs.c.id == _run_id).with_for_update()
+_BY_STATE = (
+    sa.select(_messages.c.state, sa.func.count(), sa.func.min(_messages.c.due_at))
+    .where(_of_run, _from_first, _messages.c.state != "accepted")
+    .group_by(_messages.c.state)
+)
+_ALL = sa.select(sa.func.count()).select_from(_messages).where(_of_run, _from_first)
+_DOUBTS = sa.select(_messages.c.id).where(_of_run, _messages.c.state == "in_doubt")
+_LAST = sa.select(sa.func.max(_messages.c.id)).where(_of_run)
+_pending: sa.Select[Any] = sa.select(sa.literal_column("1")).where(_messages.c.state.in_(PENDING))
+_END = (
+    sa.update(_runs)
+    .where(_runs.c.id == _run_id, _runs.c.state == "sending")
+    .values(state="finished", finished_at=sa.bindparam("now", type_=sa.BigInteger))
+)
+_END_OF_MANY = _END.where(~_pending.where(_of_run).exists())
+_END_OF_FEW = _END.where(
+    ~_pending.where(_of_run, _messages.c.id > sa.bindparam("last", type_=sa.BigInteger)).exists(),
+    ~_pending.where(_messages.c.id.in_(sa.bindparam("doubts", expanding=True))).exists(),
+)

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 # Pages of the log (16 MB) after which a commit here copies them into the file: a page changes several times before.
 _CHECKPOINT_PAGES = 4_000
+_CHECKPOINT = "wal_autocheckpoint"
 _VERSION = "PRAGMA data_version"
 
 
 class QuickWriter:
-    """A connection of its own, used by one thread at a time; close it at the end.
+    """A connection of its own, used by one thread at a time; `close` it when something failed, `give_back` else.
 
     `version` is the state of the file that the last transaction here began with: another number means that somebody
     else has committed something since, the same number that nobody has.
@@ -46,7 +47,10 @@ class QuickWriter:
         with self._translated():
             self._connection = engine.connect()
             self._driver: sqlite3.Connection = self._connection.connection.driver_connection  # type: ignore[assignment]
-            self._driver.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            # Once for the connection, which may have served a sender before.
+            if self._connection.info.setdefault(_CHECKPOINT, 0) != _CHECKPOINT_PAGES:
+                self._driver.execute(f"PRAGMA {_CHECKPOINT} = {_CHECKPOINT_PAGES}")
+                self._connection.info[_CHECKPOINT] = _CHECKPOINT_PAGES
             # One for all marks: to make another for each statement costs as much as a small statement.
             self._cursor = self._driver.cursor()
         self._transaction = _Transaction(self)
@@ -99,6 +103,28 @@ class QuickWriter:
         """Give the connection in one transaction that a killed process keeps and a power cut may lose."""
         with self._translated(), self._lock.held(self._seconds), self._written("marks") as connection:
             yield connection
+
+    def give_back(self) -> None:
+        """Leave the connection to the next writer, which need not read the schema again; never raises.
+
+        The pages it keeps are freed: who knows when the next one comes. A connection on which something failed is given up.
+        """
+        if self._connection.closed:
+            return
+        try:
+            self._driver.execute("PRAGMA shrink_memory")
+            # What `durable` switches off and on again, outside of a transaction alone.
+            checks = self._driver.execute("PRAGMA foreign_keys").fetchone()[0]
+            sound = bool(checks) and not self._driver.in_transaction
+        except TRANSLATED:
+            sound = False
+        if not sound:
+            self.close()
+            return
+        self._account.disown("marks", self._marks)
+        self._cursor.close()
+        with suppress(*TRANSLATED):
+            self._connection.close()
 
     def close(self) -> None:
         """Give the connection up; never raises."""
