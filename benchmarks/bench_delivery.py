@@ -260,7 +260,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--no-dkim", action="store_true")
     given = parser.parse_args()
-    ways, parts = measure(*((2_000, 150, 1) if given.quick else (8_000, 400, 7)))
+    ways, parts = measure(*((2_000, 150, 1) if given.quick else (8_000, 500, 13)))
     found = {way: taken.row() for way, taken in ways.items()}
     full = found["full"]["us"]
     # Of one round each: what disturbs the machine for a while disturbs both.
