@@ -18,18 +18,18 @@ from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.given import split_names
 from tidings.definitions.kinds.recommending import RECOMMENDED
 from tidings.delivery import variables
-from tidings.delivery.claiming import PENDING
 from tidings.delivery.given_values import of_messages
 from tidings.delivery.keeping_rules import COUNTRY, RuleKeeper
 from tidings.delivery.products_ahead import ProductsAhead, products_of
 from tidings.delivery.recorded import Recorded
 from tidings.delivery.reference import Referrer
 from tidings.delivery.wordings import FIRST_POSITION, Task, Wording, Written, bare_sender, compile_wording
+from tidings.delivery.wordings_due import locales_due, variants_of
 from tidings.delivery.work import Claimed, LookAhead, Refusal, Wanted
 from tidings.errors import TidingsError
 from tidings.store.batches import insert_rows
 from tidings.store.database import Store
-from tidings.store.tables import answers, people, sending
+from tidings.store.tables import answers, people
 from tidings.templates.email import MessageUrls, Recipient
 from tidings.templates.values import RenderError
 from tidings.tokens.keyring import KeyRing
@@ -82,10 +82,10 @@ class Writer:
         self._untracked: set[int] = set()
         self._rules = RuleKeeper.of(run, channel)
         # Everything is compiled before the first claim: a template that cannot work claims nothing.
-        self._first = frozenset(_locales(store, run, channel.id) | {self._fallback})
+        self._first = frozenset(locales_due(store, run, channel.id) | {self._fallback})
         self._wordings = {
             (variant, locale): self._compiled(variant, locale)
-            for variant in _variants(run)
+            for variant in variants_of(run)
             for locale in self._first
         }
         self._unusable: dict[_Wording, str] = {}
@@ -312,7 +312,7 @@ class Writer:
         late = frozenset(filter(None, found)) - self._first
         if not late:
             return
-        for variant in _variants(self._run):
+        for variant in variants_of(self._run):
             for locale in late:
                 if (variant, locale) in self._wordings or (variant, locale) in self._unusable:
                     continue
@@ -382,28 +382,3 @@ def _as_written(message_id: int, position: int, url: str) -> str:
 
 def _no_pixel(message_id: int) -> str:
     return ""
-
-
-def _variants(run: Recorded) -> list[str | None]:
-    return [one.name for one in run.campaign_of().variants] or [None]
-
-
-def _locales(store: Store, run: Recorded, channel: str) -> set[str]:
-    """Return the locales of the customers that a run (or a step of a flow) still has to write to by a channel."""
-    messages, customers = sending.messages, people.customers
-    of_step = (messages.c.step == run.step, messages.c.version == run.version) if run.is_flow else ()
-    with store.read() as connection:
-        return set(
-            connection.execute(
-                sa.select(customers.c.locale)
-                .select_from(messages.join(customers, customers.c.id == messages.c.customer_id))
-                .where(
-                    messages.c.run_id == run.run_id,
-                    messages.c.channel == channel,
-                    messages.c.state.in_(PENDING),
-                    *of_step,
-                    customers.c.locale.is_not(None),
-                )
-                .distinct()
-            ).scalars()
-        ) - {""}

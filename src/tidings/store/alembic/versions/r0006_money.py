@@ -1,4 +1,4 @@
-"""Costs of ads, products, codes and redemptions, credit, models of scores, numbers not to call, what was expected; cheaper rows and marks of large audiences."""
+"""Costs of ads, products, codes and redemptions, credit, models of scores, what was expected of a run; cheaper rows and marks of large audiences."""
 
 from __future__ import annotations
 
@@ -53,25 +53,6 @@ def upgrade() -> None:
             "made_at",
             name=op.f("uq_attributions_rule_hash_model_grouping_opens_closes_made_at"),
         ),
-    )
-    op.create_table(
-        "listed_numbers",
-        sa.Column("id", KEY, autoincrement=True, nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("address_hash", sa.Text(), nullable=False),
-        sa.Column("mapping", sa.Text(), nullable=False),
-        sa.Column("import_id", KEY, nullable=False),
-        sa.Column("listed_at", sa.BigInteger(), nullable=False),
-        sa.Column("lifted_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["import_id"], ["imports.id"], name=op.f("fk_listed_numbers_import_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_listed_numbers")),
-        sa.UniqueConstraint(
-            "address_hash",
-            "channel",
-            "mapping",
-            name=op.f("uq_listed_numbers_address_hash_channel_mapping"),
-        ),
-        sqlite_autoincrement=True,
     )
     op.create_table(
         "mailed_papers",
