@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from support.stores import open_store
 from tidings.clock import FixedClock, to_micros
 from tidings.delivery import sender
 from tidings.delivery.claiming import look, take
+from tidings.delivery.marks import Marker
 from tidings.delivery.ownership import own_name, provably_dead
 from tidings.delivery.recovery import Recovered, recover
 from tidings.delivery.sender import deliver
@@ -173,12 +175,19 @@ def test_a_power_cut_at_any_byte_doubts_at_most_the_claim_and_repeats_nothing(
     copy = tmp_path / "after.sqlite"
     synced = 0
 
-    def pull_the_plug(letter: Letter) -> None:
-        nonlocal synced
-        number = int(letter.recipient.partition("@")[0])
-        if number % batch == 1:
-            # A claim was committed in full just before its first hand-over: the log is on disk up to here.
+    class Claiming(Marker):
+        """Notes how long the log is after each claim: that was committed in full, so it is on the disk up to there."""
+
+        def take(self, found, *, owner, boot_id):
+            nonlocal synced
+            taken = super().take(found, owner=owner, boot_id=boot_id)
             synced = log.stat().st_size
+            return taken
+
+    monkeypatch.setattr(sender, "Marker", Claiming)
+
+    def pull_the_plug(letter: Letter) -> None:
+        number = int(letter.recipient.partition("@")[0])
         if number == 21 + (cut * 7) % 20:
             shutil.copyfile(path, copy)
             content = log.read_bytes()
@@ -264,3 +273,24 @@ def test_a_message_held_back_at_the_last_instant_opens_a_run_that_another_sender
     assert (done.state, done.accepted) == ("finished", 1)
     assert set(channel.given.values()) == {1}
     assert verify(store).broken == ()
+
+
+def test_no_more_is_in_hand_than_a_power_cut_may_doubt(
+    make_store: Callable[..., Store], clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a claim brings counts together with what is left of those before it."""
+    store = make_store("sqlite")
+    world, in_hand = seed(store, 120), []
+
+    class Counting(Marker):
+        def hold(self, lease, size):
+            super().hold(lease, size)
+            in_hand.append(self.unsettled)
+
+    monkeypatch.setattr(sender, "Marker", Counting)
+    slow = Channel(before=lambda _: time.sleep(0.002))
+    done = deliver(store, world.job, adapter=slow, render=render, clock=clock, connections=2, batch=20)
+    assert done.accepted == 120
+    assert max(in_hand) <= 20
+    # It claims before it has run out of work.
+    assert len(in_hand) > 6

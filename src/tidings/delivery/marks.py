@@ -47,7 +47,7 @@ _CLAIMS_DONE = (
 class Marker:
     """Writes marks from one thread. `failure` holds what ended it early, `held` why nothing may go out.
 
-    `hold` and `fences` may be used from another thread than the rest.
+    `hold`, `unsettled` and `fences` may be used from another thread than the rest.
     """
 
     def __init__(
@@ -105,6 +105,12 @@ class Marker:
             self._leases[lease.fence] = lease
             self._left[lease.fence] = size
             self._set_renewal()
+
+    @property
+    def unsettled(self) -> int:
+        """How many messages of the claims in hand have no outcome in the store yet."""
+        with self._guard:
+            return sum(self._left.values())
 
     @property
     def fences(self) -> frozenset[int]:

@@ -76,11 +76,16 @@ def deliver(
     Raises StoreError when the clock was set back or the database cannot go on; nothing is lost then.
     """
     store.check_clock(clock.now())
+    capabilities = adapter.capabilities
+    lanes = max(min(connections, capabilities.connections), 1)
+    in_flight = lanes * max(capabilities.window, 1)
     sender = _Sender(
         store,
         job,
         clock,
         batch=batch,
+        # A power cut takes the marks since the last claim: no more may be in hand than a batch, or than fills the connections.
+        most=max(batch, in_flight + in_flight // 4),
         lease_seconds=lease_seconds,
         wait_seconds=wait_seconds,
         patience_seconds=patience_seconds,
@@ -88,7 +93,6 @@ def deliver(
         progress=progress,
         before_claim=before_claim,
     )
-    capabilities = adapter.capabilities
     marker = Marker(
         store,
         job,
@@ -102,7 +106,7 @@ def deliver(
         render,
         marker,
         clock,
-        connections=max(min(connections, capabilities.connections), 1),
+        connections=lanes,
         rate_per_second=float(rate_per_second) if rate_per_second else None,
         connect_seconds=connect_seconds,
         reconnect_seconds=max(patience_seconds, connect_seconds),
@@ -161,6 +165,7 @@ class _Sender:
         clock: Clock,
         *,
         batch: int,
+        most: int,
         lease_seconds: float,
         wait_seconds: float,
         patience_seconds: float,
@@ -172,6 +177,7 @@ class _Sender:
         self.job = job
         self.clock = clock
         self.batch = batch
+        self.most = most
         self.lease_seconds = lease_seconds
         self.wait_left = wait_seconds
         self.patience = patience_seconds
@@ -212,11 +218,12 @@ class _Sender:
             if queued > enough:
                 self._idle(marker, self._rest.until_few(queued, enough))
                 continue
-            if in_flight and time.monotonic() < rest_until:
+            room = min(self.most - marker.unsettled, self.batch)
+            if in_flight and (room < max(enough, 1) or time.monotonic() < rest_until):
                 self._idle(marker)
                 continue
             began = time.monotonic()
-            found = hands.between(partial(persist, partial(self._look, after, marker), self.patience))
+            found = hands.between(partial(persist, partial(self._look, after, room, marker), self.patience))
             if found.held:
                 hands.stop()
                 return found.held
@@ -239,8 +246,8 @@ class _Sender:
             elif not self._wait_for_more(marker):
                 return ""
 
-    def _look(self, after: int, marker: Marker) -> Found:
-        return marker.look(after=after, limit=self.batch)
+    def _look(self, after: int, limit: int, marker: Marker) -> Found:
+        return marker.look(after=after, limit=limit)
 
     def _claim(self, found: Found, hands: Hands, marker: Marker) -> str:
         """Claim what was found and queue it; return why nothing may go out now, empty when it may."""
