@@ -241,19 +241,12 @@ def test_a_text_message_recommends_as_an_email_does(root: Path, capsys: pytest.C
     assert "Shears €10.00" in json.dumps(told["legs"], ensure_ascii=False)
 
 
-def test_the_work_of_each_day_learns_once_a_day(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_night_learns_what_there_is_and_nothing_where_no_product_has_a_price(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from tidings.flows.nights import recommendations_learnt
     from tidings.flows.opening import opened
-    from tidings.flows.round import do_round
-    from tidings.flows.round_parts import default_parts
 
-    part = next(one for one in default_parts() if one.name == "recommendations")
-    with open_session() as session:
-        done = [
-            do_round(session.settings, session.store, clock=session.clock, owner="test", parts=[part]).outcome
-            for _ in range(2)
-        ]
-    assert done == ["1 list of recommendations learnt", ""]
     with opened(None, None) as here:
         assert recommendations_learnt(here) == [{"customers": 8, "products": 4, "pairs kept": 2}]
     with open_session() as session, session.store.durable("test") as connection:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 
 import pytest
 import sqlalchemy as sa
 
 from support.ledger_world import seed
 from tidings.clock import to_micros
-from tidings.delivery.asking import Asking, Candidate, _candidates_statement, given, is_span
+from tidings.definitions.kinds.rules import Purpose
+from tidings.delivery.asking import Asking, Candidate, _Alike, _candidates_statement, given, is_span
 from tidings.delivery.claiming import take
+from tidings.delivery.terms import Terms
+from tidings.delivery.work import Job
 from tidings.store.database import Store
 from tidings.store.tables import sending
 
@@ -89,3 +93,11 @@ def test_the_gate_sorts_nothing_for_a_customer_on_sqlite(make_store: Callable[..
         plan = [row[3] for row in rows]
     assert any("ix_consents_latest" in step for step in plan)
     assert not [step for step in plan if "TEMP B-TREE" in step]
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(Terms)])
+def test_jobs_that_differ_in_any_term_share_no_statement(name: str) -> None:
+    job = Job(1, "email", "email", Purpose("marketing", "marketing"))
+    other = replace(job, terms=replace(job.terms, **{name: "another"}))
+    assert _Alike(job) == _Alike(replace(job, run_id=2, channel="post", version=3))
+    assert _Alike(job) != _Alike(other)
