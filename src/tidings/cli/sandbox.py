@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import Protocol
 
 import click
@@ -147,18 +146,20 @@ def twilio(port: int, hook: str, limit: int, duplicate: bool, reorder: bool, as_
 
 
 def _play(server: _Server, facts: dict[str, str], *, as_json: bool) -> int:
-    if as_json:
-        click.echo(json.dumps(facts, indent=2))
-    else:
-        for name, value in facts.items():
-            click.echo(f"{name + ':':<13}{value}")
-        click.echo("Ctrl-C ends it")
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        server.close()
+    from tidings.flows.serve import stopping
+
+    # Also by SIGTERM, and where a shell started us in the background, for whom Ctrl-C is switched off.
+    with stopping() as stop:
+        if as_json:
+            click.echo(json.dumps(facts, indent=2))
+        else:
+            for name, value in facts.items():
+                click.echo(f"{name + ':':<13}{value}")
+            click.echo("Ctrl-C ends it")
+        try:
+            stop.wait()
+        finally:
+            server.close()
     return 0
 
 
