@@ -28,7 +28,7 @@ peers: setup  ## the mock servers of npm that some tests talk to: contracts as s
 demo: setup  ## one campaign from segment to measured effect, on seeded customers, in a minute
 	@$(PY) -m tidings.cli.main demo
 
-test: setup  ## the whole suite
+test: setup  ## the suite, in parallel; what needs public data or the machine for itself comes in `make public` and `make alone`
 	@$(PY) -m pytest -q -n 3 -o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 tests
 
 alone: setup  ## the tests that need the machine for themselves: Prefect with workers, processes killed by the clock

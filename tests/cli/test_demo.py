@@ -20,6 +20,9 @@ from tidings.cli.demo.faxing import why_no_calls
 from tidings.cli.demo.people import person
 from tidings.cli.demo.reaching import MOST_FAXES, number_in, phone_of, reached, with_fax
 
+# Several servers and processes at once.
+pytestmark = pytest.mark.alone
+
 CUSTOMERS = 2_000
 WITHOUT_CALLS = """
 import sys

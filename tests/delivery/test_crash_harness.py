@@ -27,6 +27,9 @@ from tidings.delivery.verify import verify
 from tidings.store.database import Store
 from tidings.store.tables import sending
 
+# Processes that are killed by the clock.
+pytestmark = pytest.mark.alone
+
 PEOPLE = 5_000
 # `make shown-02` asks for more of them.
 KILLS = int(os.environ.get("TIDINGS_KILLS", "12"))

@@ -40,6 +40,9 @@ from tidings.delivery.verify import verify
 from tidings.errors import TidingsError
 from tidings.store.tables import people, sending
 
+# Several servers and processes at once.
+pytestmark = pytest.mark.alone
+
 CAMPAIGN = """\
 campaign: Autumn offer
 purpose: marketing

@@ -141,7 +141,7 @@ ROWS = [
     Shown(
         "8",
         f"5,000 messages, {KILLS} kills, both databases, killed backends: nothing lost or twice; two wrong senders guilty",
-        f"TIDINGS_KILLS={KILLS} python -m pytest -q -s tests/delivery/test_crash_harness.py tests/delivery/test_faults.py "
+        f"TIDINGS_KILLS={KILLS} python -m pytest -q -s -m 'not nightly' tests/delivery/test_crash_harness.py tests/delivery/test_faults.py "
         "-k 'kills or guilty or harness or killed_backends'",
         kill_figures,
     ),

@@ -21,6 +21,7 @@ from support.memory import fastest_folder
 _FAST = {
     "fsync": "off",
     "full_page_writes": "off",
+    "jit": "off",
     "listen_addresses": "",
     "max_connections": "100",
     "shared_buffers": "64MB",

@@ -7,6 +7,7 @@ Where anything is unusual, the part is put together as text and looked at as a w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape, unescape
 from types import CodeType
@@ -17,6 +18,7 @@ Slot = tuple[int, str]
 # Text, and then each slot with the text behind it; None is the slot of the pixel.
 _Prepared = tuple[str, tuple[tuple[Slot | None, str], ...]]
 
+_SPECIAL = re.compile("[&<>\"']").search
 _PIXEL = "p"
 _IMAGE = '<img src="'
 
@@ -80,6 +82,7 @@ class Slots:
         What is returned is ASCII without NUL whose lines all end in CRLF; how long they are is not looked at.
         """
         made: list[str] = []
+        at: list[int] = []
         prepared = self._prepared
         for piece in pieces:
             known = prepared.get(piece)
@@ -93,17 +96,21 @@ class Slots:
             made.append(first)
             for slot, text in rest:
                 if slot is None:
-                    url = escape(filling.pixel())
+                    url = filling.pixel()
                     if not url:
                         made[-1] = made[-1].removesuffix(_IMAGE)
                         text = text.partition(">")[2]
                 else:
                     url = filling.url(slot)
-                    if html:
-                        url = _escaped(url)
-                if not url.isprintable():
-                    return None
+                at.append(len(made))
                 made += (url, text)
+        # All of them are looked at at once: few have anything unusual.
+        urls = "".join([made[place] for place in at])
+        if not urls.isprintable():
+            return None
+        if html and _SPECIAL(urls):
+            for place in at:
+                made[place] = escape(made[place])
         whole = "".join(made)
         return whole.encode("ascii") if whole.isascii() else None
 
@@ -135,4 +142,4 @@ def standing_text(code: CodeType) -> frozenset[str]:
 
 def _escaped(url: str) -> str:
     # Few have anything to escape, and asking for it is cheaper than five replacements.
-    return escape(url) if "&" in url or '"' in url or "'" in url or "<" in url or ">" in url else url
+    return escape(url) if _SPECIAL(url) else url
