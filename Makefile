@@ -40,6 +40,8 @@ public: setup  ## the tests on public data sets, in the folder that TIDINGS_REFE
 check: setup  ## lint, types, import order, module sizes, banned calls
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	@.venv/bin/mypy
+	@# Benchmarks run seldom: what they name must be there still.
+	@MYPYPATH=tests:benchmarks .venv/bin/mypy --ignore-missing-imports --allow-untyped-defs --allow-untyped-calls --allow-incomplete-defs --no-warn-return-any --implicit-reexport --follow-imports=silent --disable-error-code arg-type --disable-error-code misc --disable-error-code assignment --disable-error-code operator --disable-error-code index --disable-error-code comparison-overlap --disable-error-code return-value benchmarks
 	@.venv/bin/lint-imports
 	@$(PY) -m pytest -q tests/house
 

@@ -128,9 +128,9 @@ def main() -> int:
     # The starter's mapping, for those columns that this file has.
     mapping = replace(
         mapping,
-        fields=tuple(pair for pair in mapping.fields if pair[1].column in HEADER),
-        consent=tuple(
-            one for one in mapping.consent if {name for name, _ in one.when} & {"newsletter", "sms_ok"}
+        fields=tuple(pair for pair in mapping.fields if pair[1].name in HEADER),
+        consents=tuple(
+            one for one in mapping.consents if {name for name, _ in one.when} & {"newsletter", "sms_ok"}
         ),
     )
     without = replace(mapping, id="bare", fields=tuple(pair for pair in mapping.fields if pair[0] != "phone"))
