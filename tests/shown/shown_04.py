@@ -54,7 +54,7 @@ ROWS = [
     Shown("8", "deployments, nights and tasks as plain Python; one module imports Prefect", f"{FLOWS}/test_prefect_deploying.py tests/flows/test_prefect_nights.py", passed),
     Shown("8", "a Prefect server on PostgreSQL, two workers, 20,000 messages, a worker killed with its flow: all delivered, none twice", f"{ALONE} tests/flows/test_prefect_servers.py", passed),
     Shown("9", "starter flows: exact messages over virtual days, tasks accepted and returned, rounds killed at random", f"{FLOWS}/test_starter_flows_walk.py tests/flows/test_starter_flows_service.py tests/flows/test_starter_flows_killed.py tests/flows/test_tasks.py tests/flows/test_parties.py tests/definitions/test_starter_flows.py", passed),
-    Shown("9", "the twelve definitions sent as they are written, over virtual days, from their files and pools to exact messages and codes", f"{PYTEST} tests/twelve", passed),
+    Shown("9", "definitions of the dialect sent over virtual days, from their files and pools to exact messages and codes; three of them without the keys that act later", f"{PYTEST} tests/twelve", passed),
     Shown("10", "explain, calendar and the picture of a flow", f"{FLOWS}/test_explain.py tests/flows/test_explain_words.py tests/flows/test_explain_flow.py tests/cli/test_calendar.py tests/cli/test_flow_command.py", passed),
     Shown("10", "a starter flow drawn in a terminal", f"{SHOP} && tidings flow winback_ladder", steps_of_flow),
     Shown("11", "a million enrolments at one step, an idle tick, beside a per-person interpreter", "python benchmarks/bench_flows.py", bench_figures_of("step", 3)),
