@@ -15,6 +15,7 @@ from tidings.clock import to_micros
 from tidings.definitions.conditions import DidCondition, WithinLast
 from tidings.definitions.kinds.flow import Start, Step, WaitFor
 from tidings.definitions.kinds.segment import Segment
+from tidings.definitions.kinds.timing import Again
 from tidings.definitions.values import Duration, Is, Unit
 from tidings.flows.journeys.planning import plan_flow
 from tidings.flows.journeys.starting import flows_to_start
@@ -25,7 +26,9 @@ from tidings.store.tables import money, sending
 REDEEMED = Start("event", event="redeemed", with_=(("offer", Is("spring")),))
 
 
-def redeemed(store, customer, when, *, event=None, offer="spring", judged="good", message=None) -> int:
+def redeemed(
+    store, customer, when, *, event=None, offer="spring", judged="good", message=None, **more
+) -> int:
     """Store a redemption as it is judged; return its id."""
     codes = money.redemptions
     with store.durable("test") as connection:
@@ -33,8 +36,8 @@ def redeemed(store, customer, when, *, event=None, offer="spring", judged="good"
         return connection.execute(
             codes.insert()
             .values(
-                customer_id=customer, event_id=event, code="SPRING", offer=offer, message_id=message,
-                at=to_micros(when), judged=judged, dedupe_key=f"e{number}",
+                customer_id=customer, event_id=event, offer=offer, message_id=message, at=to_micros(when), judged=judged,
+                **{"code": "SPRING", "dedupe_key": f"e{number}", **more},
             )
             .returning(codes.c.id)
         ).scalar_one()  # fmt: skip
@@ -142,6 +145,28 @@ def test_a_quiet_time_begins_anew_with_each_redemption(store) -> None:
     assert stage.sent(journey) == []
     stage.walk(at(2, 12, 1))
     assert stage.sent(journey) == ["text"]
+
+
+def test_a_flow_for_each_order_is_left_by_the_code_of_its_own_order(make_store) -> None:
+    store = make_store("sqlite")
+    flow = flow_of(
+        send("letter"),
+        send("text", after=days(1)),
+        Step("used", "wait_for", wait_for=WaitFor("redeemed", days(3), if_not="late")),
+        send("thanks", then="end"), send("late"),
+        again=Again("each", each="order"), leave_when=(DidCondition("redeemed", with_=(("code", Is("SORRY")),)),),
+    )  # fmt: skip
+    stage = FlowStage(store, flow)
+    customer = stage.person()
+    one, other = (stage.enter(customer, at(2), subject=subject) for subject in ("77", "78"))
+    stage.walk(at(2))
+    redeemed(store, customer, at(2, 10), code="SORRY", order_key="78")
+    stage.walk(at(3, 9, 1))
+    redeemed(store, customer, at(3, 10), order_key="78")
+    redeemed(store, customer, at(3, 11), order_key="77")
+    stage.walk(at(3, 12))
+    assert stage.whats(other)["text"] == "left"
+    assert stage.history(one)["used"] == ("answered", at(3, 11))
 
 
 @pytest.mark.parametrize("asked", [True, False])

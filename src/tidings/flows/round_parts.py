@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import timedelta
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
@@ -26,7 +27,9 @@ from tidings.store.tables import people
 REFRESH = timedelta(minutes=5)
 _MOST = 300
 _LOOK_AGAIN = 60.0
-# Up to which event codes were looked for in a store, and when.
+# The definitions asked last whether they ask for redemptions, and the answer. Up to which event codes were looked for in a
+# store, and when.
+_asking: list[Any] = []
 _judged: WeakKeyDictionary[Store, tuple[int, float]] = WeakKeyDictionary()
 _known: OrderedDict[tuple[str, int, int], Recorded] = OrderedDict()
 
@@ -45,7 +48,11 @@ def default_parts() -> tuple[Part, ...]:
 
 def _codes_due(this: Round) -> list[Subject]:
     """Return the one subject of looking for codes in orders, where a definition asks for redemptions and events came since."""
-    if not asks_for_redemptions(this.settings.definitions):
+    definitions = this.settings.definitions
+    # Definitions are read anew only when a file changes, and a round is done every second.
+    if not _asking or _asking[0] is not definitions:
+        _asking[:] = [definitions, asks_for_redemptions(definitions)]
+    if not _asking[1]:
         return []
     with this.store.read() as connection:
         newest = connection.execute(sa.select(sa.func.max(people.events.c.id))).scalar() or 0

@@ -12,7 +12,7 @@ from tidings.definitions.kinds.rules import REDEEMED
 from tidings.definitions.workspace import Definitions
 from tidings.flows.journeys.starting_events import candidates_of, earliest, subject_column
 from tidings.segments.comparing import Clause
-from tidings.segments.doing import event_tests
+from tidings.segments.doing import about_subject, event_tests
 from tidings.segments.redeemed import COUNTS, redemptions
 from tidings.segments.scope import Scope
 from tidings.store.tables import people
@@ -56,6 +56,7 @@ def latest_redemption(
             redemptions.c.at <= until,
             COUNTS,
             *event_tests(REDEEMED, flow.starts.with_, scope),
+            *about_subject(REDEEMED, scope),
         )
         .order_by(redemptions.c.at.desc(), redemptions.c.id.desc())
         .limit(1)

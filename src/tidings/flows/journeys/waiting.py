@@ -159,7 +159,8 @@ def candidates(
 def _redeemed(walk: Walk, waited: WaitFor, until: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
     """Return when a code was first redeemed that counts; with `of` or `by`, one that a message of the journey gave."""
     codes, messages = money.redemptions, sending.messages
-    which = event_tests(REDEEMED, waited.with_, _scope(walk))
+    scope = _scope(walk)
+    which = [*event_tests(REDEEMED, waited.with_, scope), *about_subject(REDEEMED, scope)]
     if waited.of or waited.by:
         given = sa.select(messages.c.id).where(
             messages.c.id == codes.c.message_id,
