@@ -12,7 +12,7 @@ from support.command_line import Said, Shop
 Run = Callable[..., Said]
 PREVIEW = (
     "bytes campaign customer fell_back files gaps legs links locale plan preheader "
-    "refused_when_unknown subject text to unworded variant warnings"
+    "refused_when_unknown rules subject text to unworded variant warnings would_refuse"
 )
 
 

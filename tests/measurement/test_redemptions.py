@@ -22,7 +22,8 @@ from tidings.definitions.kinds.rules import Event, EventProperty, Events
 from tidings.definitions.values import Duration, Unit
 from tidings.delivery.sender import deliver
 from tidings.measurement import touches
-from tidings.measurement.redemptions import refresh
+from tidings.measurement.redemptions import Came, judge, refresh
+from tidings.measurement.shared_codes import shared_codes
 from tidings.store.database import Store
 from tidings.store.tables import answers, money, people
 
@@ -220,3 +221,29 @@ def test_what_counts_is_a_touch_of_the_message_that_showed_the_code(
             sa.select(answers.touches).where(answers.touches.c.kind == "redeemed")
         ).all()
     assert [(row.campaign, row.customer_id, row.message_id) for row in rows] == [("spring", 1, codes[1][1])]
+
+
+@pytest.mark.parametrize("code", ["SPRING10", "NOBODYS"])
+def test_a_code_that_many_use_is_judged_without_reading_what_the_others_did(
+    make_store: Any, clock: FixedClock, code: str
+) -> None:
+    store = make_store("sqlite")
+    sent(store, clock, SHARED, "shared", treated=4)
+    for number, customer in enumerate((1, 2, 3), 1):
+        order(store, number, customer, code, number)
+    refresh(store, KNOWN, now=store.clock.now())
+    later = to_micros(store.clock.now()) + 5 * HOUR
+    shared = shared_codes(KNOWN)
+    with store.read() as connection:
+        for customer, number, bear_on_it in (
+            (4, None, []),
+            (1, None, ["e1"]),
+            (None, "o3", []),
+            (4, "7", []),
+        ):
+            mine = Came(code, customer, 1_000, later, None, None, number)
+            together, known = judge(connection, [mine], shared)
+            assert sorted(known) == bear_on_it
+            assert {one.key for one in together} == {"e1000", *bear_on_it}
+            good = code == "SPRING10" and customer != 1
+            assert mine.judged == ("good" if good else "again" if code == "SPRING10" else "unknown")

@@ -96,7 +96,9 @@ def refresh(store: Store, definitions: Definitions, *, now: datetime, latest: bo
     for number, event in found.items():
         more, other = _bring(store, event, number, definitions, shared, latest)
         added, changed_ = added + more, changed_ + other
-    tie(store, definitions)
+    if not latest:
+        # Who redeemed what does not hang on it, and it looks at all that a till told.
+        tie(store, definitions)
     return Redeemed(now, added, changed_)
 
 
@@ -218,10 +220,9 @@ def judge(
         one.code = next(
             (found for found in as_typed(one.code) if found in of_pool or found in shared), one.code
         )
-    known = {row.dedupe_key: row for row in _known(connection, came, shared)}
-    for key, row in known.items():
-        if all(one.key != key for one in came):
-            came = [*came, again(row)]
+    known = {row.dedupe_key: row for row in _known(connection, came, of_pool)}
+    new = {one.key for one in came}
+    came = [*came, *(again(row) for key, row in known.items() if key not in new)]
     by_code: dict[str, list[Came]] = defaultdict(list)
     for one in sorted(came, key=lambda each: (each.at, each.event_id)):
         before = known.get(one.key)
@@ -286,8 +287,11 @@ def _same(told: Came, order: Came, *, alone: bool) -> bool:
     return told.customer_id == order.customer_id
 
 
-def _known(connection: sa.Connection, came: Sequence[Came], shared: Mapping[str, Shared]) -> Sequence[Any]:
-    """Return the redemptions that bear on those that came: of a code that all share, those of the same customers alone."""
+def _known(connection: sa.Connection, came: Sequence[Came], of_pool: Collection[str]) -> Sequence[Any]:
+    """Return the redemptions that bear on those that came: of a code that many use, those of the same customers and orders alone.
+
+    Many may use a code that all share, and one that nobody here knows.
+    """
     dialect = connection.dialect.name
     query = (
         sa.select(_table, _events.c.customer_id.label("event_customer"), _names.c.name.label("event_name"))
@@ -298,19 +302,20 @@ def _known(connection: sa.Connection, came: Sequence[Came], shared: Mapping[str,
         )
         .where(_table.c.event_id.is_not(None))
     )
-    alone = {one.code for one in came if one.code not in shared}
+    alone = {one.code for one in came if one.code in of_pool}
+    many = sorted({one.code for one in came} - alone)
     rows = list(connection.execute(query.where(one_of(_table.c.code, dialect)), listed(dialect, alone)))
-    customers = {one.customer_id for one in came if one.code in shared and one.customer_id is not None}
+    customers = {one.customer_id for one in came if one.code not in alone and one.customer_id is not None}
     if customers:
         rows += connection.execute(
-            query.where(one_of(_table.c.customer_id, dialect), _table.c.code.in_(list(shared))),
+            query.where(one_of(_table.c.customer_id, dialect), _table.c.code.in_(many)),
             listed(dialect, customers),
         )
-    numbers = {one.order for one in came if one.code in shared and one.order is not None}
+    numbers = {one.order for one in came if one.code not in alone and one.order is not None}
     if numbers:
         # Of the same order one may say whose it was and the other not.
         rows += connection.execute(
-            query.where(one_of(_table.c.order_key, dialect), _table.c.code.in_(list(shared))),
+            query.where(one_of(_table.c.order_key, dialect), _table.c.code.in_(many)),
             listed(dialect, numbers),
         )
     # An event may have had another code, or another customer, when it was read before.
