@@ -28,7 +28,8 @@ from tidings.templates.values import Missing, RenderError, clean, forbidden_in_h
 MAX_ENCODED = MAX_PART * 2
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for every message, and freezing doubles its price.
+@dataclass(slots=True)
 class Recipient:
     """Who a message is for; `variables` holds the stored values of the attributes that the message names.
 
