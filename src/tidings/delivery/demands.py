@@ -100,6 +100,10 @@ class Demands:
                 return Lack(demand.code, pack.title, detail)
         return None
 
+    def asked_of(self, words: Words, pack: Pack) -> list[tuple[str, str]]:
+        """Return all that a pack asks of a message: each code with what is missing, empty where nothing is."""
+        return [(one.code, self._missing(one, words)) for one in self._by_pack[pack.name]]
+
     def _missing(self, demand: Demand, words: Words) -> str:
         """Return in a sentence what is missing, empty when nothing is."""
         text = words.bodies[0] if words.bodies else ""

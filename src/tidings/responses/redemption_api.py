@@ -21,9 +21,9 @@ from tidings.clock import Clock, to_micros
 from tidings.errors import StoreError
 from tidings.responses.answering import Answer, json_answer, not_allowed
 from tidings.responses.callers import Allowance, caller_of, later, no_caller
-from tidings.responses.event_api import Refused, Wrong, no_number, read_instant, read_money, read_text
 from tidings.responses.redemptions_told import KeyTaken, Redemption, Verdict
 from tidings.responses.request import Receive, Scope, read_body
+from tidings.responses.told_values import Refused, Wrong, no_number, read_instant, read_money, read_text
 from tidings.tokens.api_keys import ApiKeys
 
 CODES, REDEMPTIONS = "/v1/codes/", "/v1/redemptions"

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from tidings.definitions.kinds.campaign import Campaign, Goal
 from tidings.definitions.kinds.flow import Flow
+from tidings.definitions.kinds.rules import KNOWN_EVENTS
 from tidings.definitions.money import exponent, from_minor
 from tidings.definitions.values import Money, Share
 from tidings.definitions.workspace import Definitions
@@ -62,13 +63,13 @@ class Names:
 
     def property_type(self, event: str, name: str) -> str:
         """Return the type of a property of an event."""
-        declared = self.definitions.events.get(event)
+        declared = self.definitions.events.get(event) or KNOWN_EVENTS.get(event)
         found = declared.property(name) if declared else None
         return found.type if found else "text"
 
     def property_currency(self, event: str, name: str) -> str:
         """Return the currency of a money property, empty for others."""
-        declared = self.definitions.events.get(event)
+        declared = self.definitions.events.get(event) or KNOWN_EVENTS.get(event)
         found = declared.property(name) if declared else None
         if found is None or found.type != "money":
             return ""

@@ -95,6 +95,15 @@ def sales_property(definitions: Definitions, rule: Rule) -> str:
     return ""
 
 
+def check_by(asked: Asked, by: str) -> None:
+    """Raise UsageError where conversions are to be told by sales channel and none says its own."""
+    if by == "sales channel" and not sales_property(asked.definitions, asked.rule):
+        raise UsageError(
+            f"no conversion says through which sales channel it came ({', '.join(asked.rule.conversions)})",
+            what_to_do=f"in config/events.yaml, give the event the property `{SALES_PROPERTY}: text`, and import it",
+        )
+
+
 def the_answer(
     store: Store, asked: Asked, by: str, models: tuple[str, ...] = MODELS, *, tuning: Tuning | None = None
 ) -> Answer:
@@ -102,11 +111,7 @@ def the_answer(
 
     Raises UsageError where conversions are to be told by sales channel and none says its own.
     """
-    if by == "sales channel" and not sales_property(asked.definitions, asked.rule):
-        raise UsageError(
-            f"no conversion says through which sales channel it came ({', '.join(asked.rule.conversions)})",
-            what_to_do=f"in config/events.yaml, give the event the property `{SALES_PROPERTY}: text`, and import it",
-        )
+    check_by(asked, by)
     answer = asked.answer(by, models, tuning=tuning)
     with store.read() as connection:
         returning = [
