@@ -106,6 +106,25 @@ def test_a_window_holds_its_first_instant_and_not_the_conversion_itself(store: S
     assert {label for label, value in given.items() if value} == {"first_instant", "just_before"}
 
 
+def test_the_code_an_order_was_paid_with_counts_for_that_order(store: Store) -> None:
+    at = OPENS + 3 * DAY
+    touches = [
+        Touch(1, "email", "clicked", at - DAY, "spring", 1),
+        Touch(1, "email", "redeemed", at, "spring", 1),
+        Touch(1, "search", "visited", at, "at_the_same_instant"),
+        Touch(2, "code", "redeemed", at, "leaflet"),
+    ]
+    fill(store, touches, [Order(1, at, 1000), Order(2, at, 2000), Order(2, at - DAY, 4000)])
+    answer = the_answer(store, ask(store, workspace(), PERIOD), "campaign", ("linear", "time_decay"))
+    for given in answer.models.values():
+        assert {label: value for label, value in given.conversions.items() if value} == {
+            "spring": 1,
+            "leaflet": 1,
+        }
+        assert given.values["leaflet"] == 2000
+    assert answer.unattributed.count == 1
+
+
 def test_of_the_touches_by_one_message_the_strongest_counts_once(store: Store) -> None:
     at = OPENS + 3 * DAY
     hours = [timedelta(hours=n) for n in range(9)]
