@@ -46,7 +46,8 @@ def show_kpi(kpi: Kpi, screen: Console) -> None:
 
 def _revenue(kpi: Kpi, screen: Console) -> None:
     revenue, money = kpi.revenue, kpi.money
-    if revenue.orders:
+    # A time may have returns and no order.
+    if revenue.orders or revenue.returned:
         orders = "order" if revenue.orders == 1 else "orders"
         people = "customer" if revenue.customers == 1 else "customers"
         line = f"{revenue.customers:,} {people}, {revenue.orders:,} {orders}"
