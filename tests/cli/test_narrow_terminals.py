@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
 from rich.console import Console
 
 from tidings.cli.attribute_view import print_grid
+from tidings.cli.kpi_view import _revenue
+from tidings.measurement.movement.asking import Revenue
+from tidings.measurement.movement.sums import Money
 
 
 def printed(width: int, columns: dict[str, list[str]], names: list[str]) -> list[str]:
@@ -35,3 +41,10 @@ def test_a_name_of_a_paragraph_is_folded_and_takes_no_room_from_numbers() -> Non
     lines = printed(80, {"conversions": ["1,234.5"], "value": ["99,999.99"]}, ["x" * 200])
     assert sum(line.startswith("campaign") for line in lines) == 1
     assert any(line.endswith("99,999.99") for line in lines)
+
+
+def test_a_time_in_which_orders_only_came_back_says_what(capsys: pytest.CaptureFixture[str]) -> None:
+    revenue = Revenue(0, 0, 0, 10_000, 0, 0, None)
+    kpi = SimpleNamespace(revenue=revenue, money=Money("EUR", margin=False), trade=SimpleNamespace(margin=()))
+    _revenue(kpi, Console(width=100))
+    assert "less 100.00 EUR returned = -100.00 EUR net" in capsys.readouterr().out
