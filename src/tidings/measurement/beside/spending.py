@@ -5,9 +5,10 @@ Amounts are added up in millionths of the minor unit of one currency: single tex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -57,6 +58,16 @@ class Spending:
     messages: Mapping[tuple[str, str], int] = field(default_factory=dict)
     other: tuple[tuple[Spent, str], ...] = ()
     words: tuple[str, ...] = ()
+
+    def under_names_of(self, touches: Container[str]) -> Self:
+        """Return the same with what was paid under a name of none of our campaigns as cost of the touches of that name."""
+
+        def named(one: Spent) -> Spent:
+            ours = one.campaign is None and one.label in touches
+            return replace(one, campaign=one.label, label="") if ours else one
+
+        spent = tuple(named(one) for one in self.spent)
+        return replace(self, spent=spent, other=tuple((named(one), paid_in) for one, paid_in in self.other))
 
     def of(self, by: str, name: str) -> list[Spent]:
         """Return what was spent for a campaign, or on a channel."""
