@@ -20,6 +20,7 @@ from tidings.flows.lazy_store import LazyStore
 from tidings.flows.link_targets import LinkTargets
 from tidings.flows.pictures import Pictures
 from tidings.flows.supervisor import Say
+from tidings.flows.web_guard import GuardedProtocol
 from tidings.responses.group import GroupCommit
 from tidings.responses.hooks import Hooks
 from tidings.responses.spool import SpoolWriter, spool_folder
@@ -44,6 +45,8 @@ def run_web(settings: Settings, descriptor: int, *, clock: Clock, say: Say = _si
         access_log=False,
         server_header=False,
         lifespan="on",
+        http=GuardedProtocol,
+        ws="none",
         timeout_graceful_shutdown=2,
     )
     try:

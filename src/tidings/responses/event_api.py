@@ -89,12 +89,12 @@ class EventReader:
         unknown = sorted(set(one) - _KEYS)
         if unknown:
             raise Wrong(
-                f'"{_short(unknown[0])}" is not a key of an event; the keys are {", ".join(sorted(_KEYS))}.'
+                f'"{short(unknown[0])}" is not a key of an event; the keys are {", ".join(sorted(_KEYS))}.'
             )
         name = read_text(one, "event")
         event = self.events.get(name)
         if event is None:
-            raise Wrong(f'"{_short(name)}" is not an event of config/events.yaml.')
+            raise Wrong(f'"{short(name)}" is not an event of config/events.yaml.')
         record: dict[str, Any] = {
             "k": "event",
             "at": now,
@@ -152,7 +152,7 @@ def _properties(given: Any, event: Event, currency: str) -> dict[str, Any]:
         declared = event.property(name)
         if declared is None:
             known = ", ".join(one.name for one in event.properties) or "none"
-            raise Wrong(f'"{_short(name)}" is not a property of {event.name}; declared are: {known}.')
+            raise Wrong(f'"{short(name)}" is not a property of {event.name}; declared are: {known}.')
         if value is not None:
             kept[name] = _value(value, declared, currency)
     return kept
@@ -242,7 +242,8 @@ def _decimal(value: Any, name: str) -> Decimal:
         raise Wrong(f"`{name}` must be a number.") from None
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return the beginning of what a caller wrote, fit for an answer: no control signs, no half surrogate pairs."""
     return "".join(sign if sign.isprintable() else "?" for sign in text[:60])
 
 
