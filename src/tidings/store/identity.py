@@ -60,6 +60,11 @@ def check_revision(connection: sa.Connection, place: str) -> None:
     )
 
 
+def secret_of(connection: sa.Connection) -> str:
+    """Return what was drawn when the store was made, 122 bits that leave it nowhere: the key of what it seals itself."""
+    return connection.execute(sa.select(identity.c.store_id)).scalar() or ""
+
+
 def owner(connection: sa.Connection, *, place: str) -> str:
     """Return the id of the workspace that a migrated store belongs to; raises StoreError for one that is not migrated."""
     check_revision(connection, place)
