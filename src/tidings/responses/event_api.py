@@ -33,6 +33,7 @@ _MOST_MONEY = 10**15
 _AHEAD = timedelta(minutes=5)
 _OLDEST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
 
 
@@ -185,6 +186,8 @@ def read_text(one: dict[str, Any], name: str) -> str:
     value = one.get(name)
     if not isinstance(value, str) or not 0 < len(value.strip()) <= _LONGEST or not _storable(value):
         raise Wrong(f"`{name}` must be a text of 1 to {_LONGEST} signs.")
+    if _CONTROL.search(value.strip()):
+        raise Wrong(f"`{name}` holds an invisible sign; names and numbers have none.")
     return value.strip()
 
 
