@@ -51,6 +51,11 @@ def test_the_message_ids_that_campaigns_write_are_read(salt: str) -> None:
     assert receipt.raw == {"ledger_id": 4711, "message_id_header": f"<m4711.{salt}@shop.example>"}
 
 
+def test_a_report_of_thousands_of_recipients_fills_nothing() -> None:
+    blocks = "\n".join(recipient("failed", "5.1.1") for _ in range(5_000))
+    assert len(read_report(report(BEGIN + "\n" + blocks, returned=OURS))) == 100
+
+
 SEAL = "0123456789abcdef"
 
 

@@ -40,6 +40,8 @@ _FEEDBACK = {
     "opt-out-list": ReceiptKind.UNSUBSCRIBED,
 }
 _MOST_TEXT = 200_000
+# Each of our mails has one recipient: a report of thousands was made to fill the inbox.
+_MOST_BLOCKS = 100
 _STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
 _MAILERS = re.compile(r"mailer-daemon|postmaster|mail delivery|mail administrator|mdaemon", re.IGNORECASE)
 
@@ -52,7 +54,8 @@ def receipts_in(message: Message) -> list[Receipt]:
         return []
     for kind in _STATUS_PARTS:
         if kind in parts:
-            return [one for block in _blocks(parts[kind]) for one in _status(message, block, returned)]
+            blocks = _blocks(parts[kind])[:_MOST_BLOCKS]
+            return [one for block in blocks for one in _status(message, block, returned)]
     if "message/feedback-report" in parts:
         return _feedback(message, parts["message/feedback-report"], returned)
     return _informal(message, returned)
