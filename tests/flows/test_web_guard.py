@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,6 +21,10 @@ class _Quick(GuardedProtocol):
     head_seconds = 0.15
 
 
+class _Slow(GuardedProtocol):
+    head_seconds = 30.0
+
+
 async def _app(
     scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
 ) -> None:
@@ -27,13 +32,13 @@ async def _app(
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-def _talk(client: Client) -> bytes:
+def _talk(client: Client, protocol: type[GuardedProtocol] = _Quick) -> bytes:
     async def both() -> bytes:
-        config = uvicorn.Config(_app, http=_Quick, ws="none", lifespan="off", log_config=None)
+        config = uvicorn.Config(_app, http=protocol, ws="none", lifespan="off", log_config=None)
         config.load()
         state = ServerState()
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Quick(config, state, {}, loop), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: protocol(config, state, {}, loop), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
@@ -93,6 +98,31 @@ def test_a_body_that_nobody_reads_does_not_keep_a_connection() -> None:
         return answer
 
     assert _talk(client).startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("around", [b"1;" + b"x" * 4_000_000, b"0\r\nX: " + b"y" * 4_000_000])
+def test_what_stands_around_a_body_has_an_end(around: bytes) -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + around)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+            return await reader.read()
+        return b""
+
+    started = time.monotonic()
+    assert len(_talk(client, _Slow)) < 200
+    assert time.monotonic() - started < 3, "it was ended for its size, not for its time"
+
+
+def test_a_large_body_is_taken_whole() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n" + b"a" * 3_000_000)
+        await writer.drain()
+        await reader.readuntil(b"ok")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        return await reader.readuntil(b"ok")
+
+    assert _talk(client, _Slow).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_who_asks_for_another_protocol_gets_the_answer_of_this_one() -> None:
