@@ -41,7 +41,8 @@ def run_web(settings: Settings, descriptor: int, *, clock: Clock, say: Say = _si
     codes = LazyStore(settings, clock, busy_seconds=5.0)
     config = uvicorn.Config(
         tracker_of(settings, clock=clock, say=say, store=store, codes=codes),
-        log_level="warning",
+        # Anybody can send what is no HTTP: a line for each would let strangers fill the log.
+        log_level="error",
         access_log=False,
         server_header=False,
         lifespan="on",
