@@ -38,6 +38,7 @@ from tidings.definitions.values import (
     Not,
     OneOf,
     Order,
+    Price,
     RelativeDate,
     Scalar,
     Share,
@@ -359,5 +360,5 @@ def _short(duration: Duration) -> str:
     return str(duration.unit) if duration.amount == 1 else str(duration)
 
 
-def _money(money: Money) -> str:
+def _money(money: Money | Price) -> str:
     return f"{figure(amount(money), ',', money.currency)} {money.currency}"

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import sqlalchemy as sa
 
-from tidings.campaigns.costing import MILLION
 from tidings.clock import from_micros, local_day, local_midnight, to_micros
 from tidings.definitions.money import exponent
+from tidings.definitions.values import MILLION
 from tidings.definitions.workspace import Definitions
 from tidings.measurement.attribution.models import DAY
 from tidings.measurement.rates import RATES_FILE, Rates
@@ -235,6 +235,6 @@ def _sent(
         units = next(
             (float(one["units"]) for one in summary.get("costs", ()) if one["channel"] == channel), 1.0
         )
-        spent = Spent(MESSAGES, campaign, kind, round(messages * units * price.minor * MILLION))
+        spent = Spent(MESSAGES, campaign, kind, round(messages * units * price.millionths))
         bills.append(_Bill(spent, price.currency, (number + 1) * DAY - 1))
     return bills, unpriced, counts

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tidings.campaigns.costing import MILLION
 from tidings.clock import from_micros, iso, to_micros
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.values import MILLION
 from tidings.measurement.attribution.answer import BOTH, Answer, both, in_one_currency, major
 from tidings.measurement.attribution.asking import Asked
 from tidings.measurement.beside.drawn import Drawn, find_drawn
