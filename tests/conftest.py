@@ -27,6 +27,8 @@ sys.dont_write_bytecode = False
 # Where pytest makes `tmp_path`: copying a workspace there costs 20 ms of processor time in memory and 100 on a disk.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", fastest_folder())
 compiled.share()
+# Nothing that is loaded while tests are collected is garbage; `pytest_collection_finish` begins again.
+gc.disable()
 
 
 def pytest_collection_finish() -> None:
@@ -38,6 +40,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 25, 100)
 
 
