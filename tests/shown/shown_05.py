@@ -65,8 +65,8 @@ def told(text: str, seconds: float) -> str:
     rows = re.findall(r"(?m)^(?:warm|direct|both) +(?:order_placed|revenue|bought anyway).*(yes|no)$", text)
     claim(len(rows) == 5, f"{len(rows)} of 5 comparisons with the truth")
     claim(rows.count("no") <= 1, f"{rows.count('no')} of 5 intervals miss the truth")
-    chosen = last(r"planted: ([0-9.]+) orders a year each, ([0-9.]+) of everybody")
-    return f"{rows.count('yes')} of 5 intervals hold the truth; score: {chosen(text, seconds)}"
+    chosen = last(r"planted: ([0-9.]+ orders a year each, [0-9.]+ of everybody)")
+    return f"{rows.count('yes')} of 5 intervals hold the truth; chosen by the score: {chosen(text, seconds)}"
 
 
 MEASURED = f"{PYTEST} tests/measurement"

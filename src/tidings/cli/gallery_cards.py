@@ -240,7 +240,7 @@ def _segments(cut: Segmented) -> str:
 def _cost(channel: Channel, *, segments: int = 1, pages: int = 1) -> list[str]:
     if channel.cost is None:
         return []
-    from tidings.definitions.money import format_money
+    from tidings.definitions.money import format_price
 
     units = {"segment": segments, "page": pages}.get(channel.cost_unit, 1)
-    return [f"costs {format_money(channel.cost.minor * units, channel.cost.currency)}"]
+    return [f"costs {format_price(channel.cost.millionths * units, channel.cost.currency)}"]

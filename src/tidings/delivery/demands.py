@@ -67,7 +67,12 @@ class Demands:
         self._by_pack: dict[str, tuple[Demand, ...]] = {
             pack.name: tuple(
                 sorted(
-                    (one for one in pack.of(channel.kind, message_class) if one.code != SENDER),
+                    # Of faxes nothing is asked that their words could lack (`customers.house`).
+                    (
+                        one
+                        for one in pack.of(channel.kind, message_class)
+                        if one.code != SENDER and one.kind != "fax"
+                    ),
                     key=lambda one: _ORDER.index(one.code),
                 )
             )

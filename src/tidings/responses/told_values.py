@@ -15,6 +15,7 @@ MOST_MONEY = 10**15
 _AHEAD = timedelta(minutes=5)
 _OLDEST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
 
 
@@ -36,6 +37,8 @@ def read_text(one: dict[str, Any], name: str, *, at: str = "", longest: int = _L
     value = one.get(name)
     if not isinstance(value, str) or not 0 < len(value.strip()) <= longest or not storable(value):
         raise Wrong(f"`{at or name}` must be a text of 1 to {longest} signs.")
+    if _CONTROL.search(value.strip()):
+        raise Wrong(f"`{at or name}` holds an invisible sign; names and numbers have none.")
     return value.strip()
 
 

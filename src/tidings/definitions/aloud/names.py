@@ -9,8 +9,8 @@ from decimal import Decimal
 from tidings.definitions.kinds.campaign import Campaign, Goal
 from tidings.definitions.kinds.flow import Flow
 from tidings.definitions.kinds.rules import KNOWN_EVENTS
-from tidings.definitions.money import exponent, from_minor
-from tidings.definitions.values import Money, Share
+from tidings.definitions.money import exponent, price_of
+from tidings.definitions.values import Money, Price, Share
 from tidings.definitions.workspace import Definitions
 
 
@@ -116,9 +116,9 @@ def figure(value: Decimal | int, group: str, currency: str = "") -> str:
     return f"{sign}{shown}{'.' + part if part else ''}"
 
 
-def amount(money: Money) -> Decimal:
+def amount(money: Money | Price) -> Decimal:
     """Return an amount of money in major units."""
-    return from_minor(money.minor, money.currency)
+    return price_of(money.millionths, money.currency)
 
 
 def day_of(value: date | datetime) -> date:
