@@ -15,6 +15,7 @@ from tidings.store.tables import people
 from tidings.templates.sources import read_sources
 
 BARE = LETTER.replace("{{ postal_address }}", "{% if vip %}{{ postal_address }}{% endif %}")
+PAGE = '<!doctype html>\n<html lang="en"><body><div class="opt-out"><p>{{ opt_out_notice }}</p></div></body></html>\n'
 LABELLED = LETTER.replace("Subject: News", "Subject: AD News")
 
 
@@ -94,3 +95,27 @@ def test_a_message_for_nobody_in_particular_is_asked_by_every_pack_and_blocked_n
     }  # fmt: skip
     assert [one.code for one in asked(shop, Somewhere("KP"))] == ["country_blocked"]
     assert [one.rule for one in asked(shop, Somewhere("DE"))] == ["rules/eu"] * 2
+
+
+@pytest.mark.parametrize(("sender", "lacks"), [("+46850001000", True), ("+12025550123", False)])
+def test_of_a_fax_the_numbers_of_its_notice_are_asked(make_store, clock, tmp_path, sender, lacks) -> None:
+    shop = open_shop(make_store("sqlite"), clock, tmp_path, customers=1, via="fax")
+    shop.rules("rules: [us, ca]")
+    (tmp_path / "channels" / "fax.yaml").write_text(
+        f"channel: Fax\nadapter: outbox\nkind: fax\nsender: Garden <{sender}>\n", encoding="utf-8"
+    )
+    shop.letter(PAGE, "fax.en.html")
+    definitions = shop.settings.definitions
+
+    def told(reader: Somewhere) -> list[str]:
+        campaign, channel = definitions.campaigns["news"], definitions.channels["fax"]
+        return lack_lines(asked_ahead(definitions, campaign, channel, None, {}, reader))
+
+    rule = "would be refused (missing_unsubscribe, rules/us): notice: its numbers are not of"
+    assert [line.startswith(f"{rule} US (`opt_out_phone`") for line in told(Somewhere("US"))] == [
+        True
+    ] * lacks
+    assert [line.startswith(f"{rule} US, PR, GU") for line in told(Somewhere(anywhere=True))] == [
+        True
+    ] * lacks
+    assert told(Somewhere("SE")) == []

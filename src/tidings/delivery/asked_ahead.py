@@ -15,7 +15,16 @@ from tidings.customers.countries import country_of
 from tidings.customers.house import BLOCKED, RULES, house_of
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.channel import Channel
-from tidings.definitions.rule_packs import AD_LABEL, FOOTER, LINKS, SENDER, SIGNATURE, UNSUBSCRIBE, Pack
+from tidings.definitions.rule_packs import (
+    AD_LABEL,
+    DOMESTIC,
+    FOOTER,
+    LINKS,
+    SENDER,
+    SIGNATURE,
+    UNSUBSCRIBE,
+    Pack,
+)
 from tidings.definitions.workspace import Definitions
 from tidings.delivery.demands import Demands
 from tidings.delivery.rule_counts import words_shown
@@ -28,6 +37,7 @@ _WANTS = {
     AD_LABEL: "a label at the start of the subject",
     SIGNATURE: "the sender's name at the start",
     BLOCKED: "nothing at all",
+    DOMESTIC: "numbers of the country to leave by",
 }
 
 
@@ -68,7 +78,8 @@ def asked_ahead(
 ) -> tuple[Asked, ...]:
     """Return what the policies ask of a compiled message by a channel, written with these values for this reader.
 
-    What cannot be written says nothing about words. Of a fax only its country is asked.
+    What cannot be written says nothing about words. Of a fax its words are not asked.
+    Consent is no matter of the message: whether somebody agreed, the plan says.
     """
     policies = definitions.policies
     purpose = policies.purpose(campaign.purpose)
@@ -83,10 +94,21 @@ def asked_ahead(
         found.append(
             Asked(RULES[BLOCKED], BLOCKED, _WANTS[BLOCKED], f"the policies send nothing to {country}")
         )
+    unregistered, strange = (house.unregistered, house.strange) if house is not None else ((), ())
     for pack in packs:
-        if any(one.code == SENDER for one in pack.of(channel.kind, purpose.message_class)):
-            missing = _unregistered(pack, country, house.unregistered if house is not None else ())
-            found.append(Asked(pack.title, SENDER, _WANTS[SENDER], missing))
+        asks = pack.of(channel.kind, purpose.message_class)
+        if any(one.code == SENDER for one in asks):
+            there = _among(pack, country, unregistered)
+            lack = f"sender: not registered in {there} (`registered_in` of the channel)" if there else ""
+            found.append(Asked(pack.title, SENDER, _WANTS[SENDER], lack))
+        if any(DOMESTIC in one.words for one in asks):
+            there = _among(pack, country, strange)
+            lack = (
+                f"notice: its numbers are not of {there} (`opt_out_phone` and `opt_out_fax` of the channel)"
+                if there
+                else ""
+            )
+            found.append(Asked(pack.title, UNSUBSCRIBE, _WANTS[DOMESTIC], lack))
     words = words_shown(message, values, definitions.workspace.public_url) if demands.any and packs else None
     if words is not None:
         found += [
@@ -97,12 +119,10 @@ def asked_ahead(
     return tuple(found)
 
 
-def _unregistered(pack: Pack, country: str | None, unregistered: Iterable[str]) -> str:
+def _among(pack: Pack, country: str | None, those: Iterable[str]) -> str:
+    """Return those countries of a pack that are among others, as words: of a reader whose country is known, that one alone."""
     wanted = pack.countries if country is None else (country,)
-    missing = [one for one in wanted if one in set(unregistered)]
-    return (
-        f"sender: not registered in {', '.join(missing)} (`registered_in` of the channel)" if missing else ""
-    )
+    return ", ".join(one for one in wanted if one in set(those))
 
 
 def lack_lines(asked: Iterable[Asked]) -> list[str]:
