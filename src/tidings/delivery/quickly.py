@@ -201,7 +201,9 @@ class Quickly:
                     for first, last in _spans(refs, _TOGETHER):
                         size = last - first + 1
                         names = map(refs.__getitem__, range(first, last + 1))
-                        accepted += driver.execute(_ACCEPTED[size], (now, first, last, fence, *names)).rowcount
+                        accepted += driver.execute(
+                            _ACCEPTED[size], (now, first, last, fence, *names)
+                        ).rowcount
                 for fence, ids in asked.items():
                     if self._gated.get(fence) == writer.version:
                         started = 0

@@ -118,11 +118,8 @@ class Holds:
         """Add one hold, with the processor time of it that counts."""
         self.count += 1
         self.total += seconds
-        # Hardly ever is it the longest: to compare costs less than to ask for the greater of two.
-        if seconds > self.longest:
-            self.longest = seconds
-        if busy > self.longest_busy:
-            self.longest_busy = busy
+        self.longest = max(self.longest, seconds)
+        self.longest_busy = max(self.longest_busy, busy)
 
     def take(self, other: Holds) -> None:
         """Add all holds of another."""
