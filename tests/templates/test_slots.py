@@ -56,6 +56,7 @@ def test_a_value_that_looks_like_standing_text_changes_nothing() -> None:
     "text",
     [
         "Hello {{ full_name }}\nFrom the shop",
+        "Hello {{ full_name }}\nFrom the shop to {{ full_name }}",
         "Hello\nFr{{ full_name }}",
         "Hello\n{{ full_name }}rom the shop",
         "From {{ full_name }}",
@@ -84,3 +85,15 @@ def test_a_link_in_both_parts_is_asked_for_once_even_where_one_is_looked_at_as_a
         urls = MessageUrls(lambda _, __, url: asked.append(url) or url, URLS.pixel, URLS.unsubscribe)
         email.fill(recipient(full_name=name), urls)
         assert asked == ["https://shop.example/a"]
+
+
+@pytest.mark.parametrize("urls", [URLS, UNTRACKED], ids=["tracked", "untracked"])
+def test_who_may_not_be_tracked_gets_no_picture_piece_by_piece_either(
+    monkeypatch: pytest.MonkeyPatch, urls: MessageUrls
+) -> None:
+    email = compiled(sources(html='<p>{{ full_name }}</p><a href="https://shop.example/a">A</a>'))
+    piecewise, as_text = _both(email, urls, full_name="Anna")
+    assert piecewise == as_text
+    assert (b"<img" in piecewise) == (urls is URLS)
+    monkeypatch.setattr(type(email._slots), "as_text", None)
+    assert email.fill(recipient(full_name="Anna"), urls) == piecewise
