@@ -101,3 +101,50 @@ def test_the_envelope_does_not_go_ahead_of_a_connection_that_is_to_be_made_anew(
         assert server.commands.count(b"QUIT") == 1
         connection.close()
         assert server.messages == [first.payload, second.payload]
+
+
+def test_what_is_signed_is_signed_although_its_envelope_was_taken_before() -> None:
+    first, second = letters(2)
+    with RawServer(pipelining=True) as server:
+        connection = connected(server.port)
+        connection._sign = lambda payload: b"X-Signed: yes\r\n" + payload
+        assert run(connection, first, second).kind == "accepted"
+        assert run(connection, second).kind == "accepted"
+        connection.close()
+        assert server.messages == [b"X-Signed: yes\r\n" + one.payload for one in (first, second)]
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("odd", [b"nul \0", b"long " * 2_000], ids=["nul", "long"])
+def test_nothing_that_may_not_travel_goes_ahead(odd: bytes) -> None:
+    first, second = letters(2)
+    second.payload += odd + b"\r\n"
+    with RawServer(pipelining=True) as server:
+        connection = connected(server.port, max_bytes=8_000)
+        assert run(connection, first, second).kind == "accepted"
+        outcome = run(connection, second)
+        connection.close()
+        assert (outcome.kind, outcome.scope) == ("rejected", "content")
+        assert server.messages == [first.payload]
+        assert server.connections == 1
+
+
+def test_a_text_waits_while_the_answers_to_its_envelope_have_not_all_come() -> None:
+    first, second = letters(2)
+    slow = (b"250 ok", b"250-2.1.5 recipient\r\n250 2.1.5 noted", b"354 go on")
+    with group_server(GroupServer(TAKEN, slow, byte_by_byte=True)) as server:
+        connection = connected(server.port)
+        assert [run(connection, first, second).kind, run(connection, second).kind] == ["accepted"] * 2
+        connection.close()
+    assert server.texts == [first.payload, second.payload]
+
+
+def test_a_text_that_is_not_ascii_is_announced_as_such_and_so_never_goes_ahead() -> None:
+    first, second = letters(2)
+    second.payload += b"\xe2\x82\xac in a word\r\n"
+    with RawServer(pipelining=True) as server:
+        connection = connected(server.port)
+        assert [run(connection, first, second).kind, run(connection, second).kind] == ["accepted"] * 2
+        connection.close()
+        assert server.messages == [first.payload, second.payload]
+        assert [b"BODY=8BITMIME" in one for one in server.commands if b"MAIL" in one] == [False, True]

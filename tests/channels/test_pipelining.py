@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -11,6 +14,7 @@ from support.smtp_servers import Scripted, aiosmtpd_server
 from tidings.channels.conformance import outgoing
 from tidings.channels.protocol import Outcome
 from tidings.channels.smtp import SmtpAdapter
+from tidings.channels.smtp_connection import _TAKES_ALL
 from tidings.channels.wire import Wire, WireLost
 from tidings.definitions.kinds.channel import Channel
 
@@ -149,14 +153,59 @@ def test_aiosmtpd_takes_groups_and_refuses_in_them() -> None:
     assert [to for _, to, _ in handler.envelopes] == [["a@b.example"], ["c@d.example"], ["anna@example.com"]]
 
 
-def test_a_line_break_within_a_group_sends_nothing() -> None:
+@contextmanager
+def _wired() -> Iterator[tuple[Wire, socket.socket]]:
+    """Give a wire and the other end of it."""
     listening = socket.create_server(("127.0.0.1", 0))
     ours = socket.create_connection(listening.getsockname())
     theirs, _ = listening.accept()
     with ours, theirs, listening:
+        yield Wire(ours), theirs
+
+
+def _filled(wire: Wire) -> bool:
+    """Wait for what was sent to it and read it."""
+    return bool(select.select([wire.fileno()], [], [], 5)[0]) and wire.fill()
+
+
+def test_a_line_break_within_a_group_sends_nothing() -> None:
+    with _wired() as (wire, theirs):
         for lines in ((b"MAIL", b"RCPT\r\nDATA"), (b"MAIL\n",), (b"MAIL", b"\rRCPT")):
             with pytest.raises(WireLost):
-                Wire(ours).commands(lines, 0.5)
+                wire.commands(lines, 0.5)
         theirs.setblocking(False)
         with pytest.raises(BlockingIOError):
             theirs.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("came", "all_taken", "left"),
+    [
+        (b"250 a\r\n250\r\n354 go on\r\n", True, None),
+        (b"250 a\r\n250 b\n354 go on\r\n250 next\r\n", True, (250, "next")),
+        (b"250 a\r\n250 b\r\n354 go", False, (250, "a")),
+        (b"250-a\r\n250 a\r\n250 b\r\n354 go on\r\n", False, (250, "a a")),
+        (b"250 a\r\n550 b\r\n354 go on\r\n", False, (250, "a")),
+        (b"250 a\r\n250 b\r\n250 c\r\n", False, (250, "a")),
+        (b"2500 a\r\n250 b\r\n354 go on\r\n", False, None),
+    ],
+)
+def test_replies_are_taken_at_once_where_all_are_as_wished_and_else_none(came, all_taken, left) -> None:
+    with _wired() as (wire, theirs):
+        theirs.sendall(came)
+        assert _filled(wire)
+        assert wire.take_all(_TAKES_ALL) is all_taken
+        if came.startswith(b"2500"):
+            with pytest.raises(WireLost):
+                wire.take()
+        else:
+            assert wire.take() == left
+
+
+def test_half_a_reply_is_finished_before_others_are_taken_at_once() -> None:
+    with _wired() as (wire, theirs):
+        theirs.sendall(b"250-a\r\n")
+        assert _filled(wire) and wire.take() is None
+        theirs.sendall(b"250 b\r\n250 c\r\n354 d\r\n")
+        assert _filled(wire) and not wire.take_all(_TAKES_ALL)
+        assert wire.take() == (250, "a b")

@@ -1,42 +1,59 @@
-"""A sender rests for about as long as its queue lasts, never so long that the queue runs dry."""
+"""A sender rests until its connections have little left, and no longer than it may."""
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
-from tidings.delivery import resting
-from tidings.delivery.resting import SHORT, Resting
+from tidings.delivery.resting import LONGEST, Few
+
+
+def _rested(few: Few, wanted: int, *told: tuple[int, bool]) -> float:
+    """Return the seconds that a wait took during which this was told."""
+    took: list[float] = []
+
+    def rest() -> None:
+        began = time.monotonic()
+        few.wait(wanted, 60)
+        took.append(time.monotonic() - began)
+
+    thread = threading.Thread(target=rest)
+    thread.start()
+    while few.wanted is None and thread.is_alive():
+        time.sleep(0.001)
+    for queued, under_way in told:
+        few.tell(queued, under_way=under_way)
+    thread.join()
+    return took[0]
 
 
 @pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The monotonic second."""
-    now = [100.0]
-    monkeypatch.setattr(resting.time, "monotonic", lambda: now[0])
-    return now
+def few(monkeypatch: pytest.MonkeyPatch) -> Few:
+    """One whose longest rest is long enough to be told apart."""
+    monkeypatch.setattr("tidings.delivery.resting.LONGEST", 1.5)
+    return Few()
 
 
-def test_a_sender_that_knows_nothing_of_its_speed_looks_again_soon(at: list[float]) -> None:
-    assert Resting().until_few(1_000, 200) == SHORT
+def test_a_rest_ends_as_soon_as_few_enough_are_queued(few: Few) -> None:
+    assert _rested(few, 200, (201, True), (200, True)) < 1.0
+    assert few.wanted is None
 
 
-def test_the_rest_is_a_little_shorter_than_the_queue_lasts(at: list[float]) -> None:
-    rest = Resting()
-    rest.until_few(500, 200)
-    at[0] += 0.05
-    # 100 in 50 ms: the other 200 last for 100 ms.
-    assert rest.until_few(400, 200) == pytest.approx(0.08)
+def test_a_rest_goes_on_while_too_many_are_queued(few: Few) -> None:
+    assert _rested(few, 200, (900, True), (201, False)) >= 1.5
 
 
-def test_a_rest_is_never_longer_than_a_tenth_of_a_second_however_slow_the_channel(at: list[float]) -> None:
-    rest = Resting()
-    rest.until_few(1_000, 200)
-    at[0] += 1.0
-    assert rest.until_few(999, 200) == pytest.approx(0.1)
+def test_with_nothing_queued_it_goes_on_while_anything_is_under_way(few: Few) -> None:
+    assert _rested(few, 0, (0, True)) >= 1.5
+    assert _rested(few, 0, (0, True), (0, False)) < 1.0
 
 
-def test_a_queue_that_became_longer_says_nothing_about_the_speed(at: list[float]) -> None:
-    rest = Resting()
-    rest.until_few(300, 200)
-    at[0] += 0.05
-    assert rest.until_few(1_100, 200) == SHORT
+def test_what_was_told_before_a_rest_does_not_end_it(few: Few) -> None:
+    few.tell(0, under_way=False)
+    assert _rested(few, 200) >= 1.5
+
+
+def test_a_rest_is_short_enough_to_hear_of_a_stop() -> None:
+    assert _rested(Few(), 200) < LONGEST * 10

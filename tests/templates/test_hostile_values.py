@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from support.messages import EXACT_HEADERS, URLS, bodies, compiled, parsed, recipient, rich, sources
 from tidings.templates.email import RenderError
+from tidings.templates.values import _IN_HEADER, _SUSPECT
 
 
 class _Skeleton(HTMLParser):
@@ -94,3 +95,9 @@ def test_any_subject_reads_back_as_written(subject: str) -> None:
         )
     )
     assert message["Subject"] == subject
+
+
+def test_no_sign_that_is_dropped_or_refused_is_printable() -> None:
+    printable = "".join(sign for sign in map(chr, range(0x110000)) if sign.isprintable())
+    assert _SUSPECT.search(printable) is None
+    assert _IN_HEADER.search(printable) is None

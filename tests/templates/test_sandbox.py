@@ -168,6 +168,14 @@ def test_output_stops_at_the_cap() -> None:
         message.fill(recipient(full_name="x", interests=["a"] * 201), URLS)
 
 
+def test_output_without_a_loop_has_the_same_cap() -> None:
+    message = compiled(sources(html="<p>" + "{{ full_name }}\n" * 300 + "</p>"))
+    with pytest.raises(RenderError) as raised:
+        message.fill(recipient(full_name="x" * 900), URLS)
+    assert (raised.value.field, "256 KB" in raised.value.reason) == ("html", True)
+    assert message.fill(recipient(full_name="x" * 800), URLS)
+
+
 _NAMES = [
     "full_name",
     "orders",

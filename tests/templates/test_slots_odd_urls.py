@@ -37,3 +37,26 @@ def test_both_ways_write_the_same(url: str, *, html: bool) -> None:
 def test_a_url_with_a_sign_that_may_not_travel_as_it_is_is_left_to_the_slow_way(sign: str) -> None:
     slots, filling = _filled(f"https://a.example/{sign}x")
     assert slots.as_ascii([STANDING], filling, html=True) is None
+
+
+@pytest.mark.parametrize(
+    ("pieces", "odd"),
+    [
+        (["Hello\r\nFrom the shop to ", "Anna"], True),
+        (["Hello\r\nFrom the shop to ", "Anna", "Hello again"], True),
+        (["Hello\r\n", "From the shop"], True),
+        (["Hello\r\n", "", "From the shop"], True),
+        (["Hello\r\nFro", "m the shop"], True),
+        (["Hello\r\n", "Fred", "\r\n"], False),
+        (["Hello ", "Anna", "\r\n"], False),
+        (["Hello\r\n", "From", "\r\n"], False),
+        (["From the shop ", "Anna"], True),
+        ([f"Hello\r\n{MARK}1{MARK}", "Anna"], True),
+    ],
+)
+def test_a_line_that_begins_with_from_is_found_in_and_between_pieces(pieces: list[str], *, odd: bool) -> None:
+    slots = Slots(
+        [(0, ""), (1, "From me")], [one for one in pieces if "\n" in one or one.startswith("Hello")]
+    )
+    filling = Filling(1, lambda _, __, plain: plain, lambda _: "")
+    assert (slots.as_ascii(pieces, filling, html=False) is None) == odd

@@ -19,6 +19,7 @@ from tidings.customers.permission import address_columns
 from tidings.customers.zones import area_column
 from tidings.delivery import gate
 from tidings.delivery.work import Job
+from tidings.store.quick import driver_of
 from tidings.store.tables import people, sending
 
 T = TypeVar("T")
@@ -89,24 +90,25 @@ class Asking:
 
 
 class Question:
-    """A statement compiled once for a dialect and then given to the driver as it is.
+    """A statement compiled once for a dialect and then given to the driver as it is; it may also be one that writes.
 
-    For results of numbers and texts alone: what a driver returns is what the statement's types would be.
+    For values and results of numbers and texts alone: what a driver returns is what the statement's types would be.
+    `columns`: those that an INSERT names.
     """
 
-    def __init__(self, statement: sa.Select[Any], dialect: str) -> None:
-        self._compiled = statement.compile(dialect=_dialect(dialect))
+    def __init__(
+        self, statement: sa.ClauseElement, dialect: str, columns: Sequence[str] | None = None
+    ) -> None:
+        self._compiled: Any = statement.compile(dialect=_dialect(dialect), column_keys=columns)
         # The text with its lists written out, the values that are always the same, and the names in the order of the text.
         self._ready: tuple[str, dict[str, Any], Sequence[str] | None] | None = None
 
     def all(self, connection: sa.Connection, values: Mapping[str, Any], make: Callable[[Any], T]) -> list[T]:
         """Return what `make` makes of each row for these values, given by name; the same names each time."""
-        if self._ready is None:
-            state = self._compiled.construct_expanded_state(values, escape_names=False)
-            self._ready = (state.statement, dict(state.parameters), state.positiontup)
-        text, fixed, order = self._ready
-        named = {**fixed, **values}
-        bound = named if order is None else tuple([named[name] for name in order])
+        text, bound = self._given(values)
+        driver = driver_of(connection)
+        if driver is not None:
+            return list(map(make, driver.execute(text, bound)))
         result = connection.exec_driver_sql(text, bound)
         cursor: Any = result.cursor
         try:
@@ -114,6 +116,23 @@ class Question:
             return list(map(make, cursor))
         finally:
             result.close()
+
+    def run(self, connection: sa.Connection, values: Mapping[str, Any]) -> None:
+        """Execute the statement, which returns no rows, for these values, given by name; the same names each time."""
+        text, bound = self._given(values)
+        driver = driver_of(connection)
+        if driver is not None:
+            driver.execute(text, bound)
+        else:
+            connection.exec_driver_sql(text, bound)
+
+    def _given(self, values: Mapping[str, Any]) -> tuple[str, Any]:
+        if self._ready is None:
+            state = self._compiled.construct_expanded_state(values, escape_names=False)
+            self._ready = (state.statement, dict(state.parameters), state.positiontup)
+        text, fixed, order = self._ready
+        named = {**fixed, **values}
+        return text, named if order is None else tuple([named[name] for name in order])
 
 
 class _Alike:

@@ -143,24 +143,22 @@ def take(
         _settle(connection, job, judged, now)
         if not mine:
             return Taken(refused=refused_count, undecided=judged.undecided)
-        fence = connection.execute(
-            _OPEN_CLAIM,
-            {
-                "run_id": job.run_id,
-                "owner": owner,
-                "boot_id": boot_id,
-                "claimed_at": now,
-                "leased_until": store.lease_now(connection) + int(lease_seconds * MICROS),
-                "size": len(mine),
-                "state": "open",
-            },
-        ).scalar_one()
+        claim = {
+            "run_id": job.run_id,
+            "owner": owner,
+            "boot_id": boot_id,
+            "claimed_at": now,
+            "leased_until": store.lease_now(connection) + int(lease_seconds * MICROS),
+            "size": len(mine),
+            "state": "open",
+        }
+        ((fence,),) = _open_claim(dialect, tuple(claim)).all(connection, claim, tuple)
         ids = [row[1] for row in mine]
         bound, roomy = given(dialect, ids), makes_room(dialect, len(ids))
         spanned = "first_id" in bound
-        connection.execute(_claim(dialect, spanned=spanned, roomy=roomy), {**bound, "fence": fence})
+        _claim(dialect, spanned=spanned, roomy=roomy).run(connection, {**bound, "fence": fence})
         if roomy:
-            connection.execute(short_again(spanned=spanned), bound)
+            short_again(spanned=spanned).run(connection, bound)
         values = job.variables(connection, mine) if job.variables else {}
         if judged.offered:
             values = {one: {**values.get(one, {}), **given} for one, given in judged.offered.items()}
@@ -353,12 +351,19 @@ def _put_off(dialect: str) -> sa.Update:
 
 
 @cache
-def _claim(dialect: str, *, spanned: bool, roomy: bool) -> sa.Update:
-    return (
+def _open_claim(dialect: str, columns: tuple[str, ...]) -> Question:
+    return Question(_OPEN_CLAIM, dialect, columns)
+
+
+@cache
+def _claim(dialect: str, *, spanned: bool, roomy: bool) -> Question:
+    fence: sa.BindParameter[int] = sa.bindparam("fence", type_=sa.BigInteger)
+    statement = (
         sa.update(_messages)
         .where(among(dialect, spanned=spanned))
-        .values(state="claimed", claim_id=sa.bindparam("fence"), **(long_for_a_moment() if roomy else {}))
+        .values(state="claimed", claim_id=fence, **(long_for_a_moment() if roomy else {}))
     )
+    return Question(statement, dialect)
 
 
 def _write_variables(connection: sa.Connection, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> None:

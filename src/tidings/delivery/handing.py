@@ -22,6 +22,7 @@ from tidings.delivery.marks import Marker
 from tidings.delivery.opening import Opening
 from tidings.delivery.outcomes import Ended
 from tidings.delivery.pace import Pace
+from tidings.delivery.resting import Few
 from tidings.delivery.starting import Word
 from tidings.delivery.suspects import Suspects
 from tidings.delivery.watching import Watch, reusable
@@ -75,10 +76,9 @@ class Hands:
         self._ended: list[Ended] = []
         self._taken: list[Lane] = []
         self._busy = 0
-        self._gathering_since = 0.0
-        self._expire_at = 0.0
-        self._stopping = False
-        self._closing = False
+        self._gathering_since = self._expire_at = 0.0
+        self._stopping = self._closing = False
+        self.few = Few()
         self.trouble = ""
         self.wrong_set_up = False
         self._suspects = Suspects(job, clock.now)
@@ -145,6 +145,8 @@ class Hands:
                     self._assign()
                 if self._marker.failure is None:
                     self._mark()
+                if (few := self.few.wanted) is not None and len(self._queue) <= few:
+                    self.few.tell(self.queued, under_way=bool(self._busy or self._taken or self._ended))
         except Exception as error:
             # Ours, not the channel's: what is claimed is taken over when its lease has run out.
             self._fail(f"the sender failed: {sentence_of(error)}")

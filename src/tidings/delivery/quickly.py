@@ -76,6 +76,7 @@ class Quickly:
 
     def __init__(self, store: Store, job: Job, start_mark: StartMark, asking: Asking) -> None:
         self._store = store
+        self._timed = job.terms.timed
         self._job = job
         self._start_mark = start_mark
         self._asking = asking
@@ -187,27 +188,27 @@ class Quickly:
         if told is None:
             return None
         asked, words = _asked(waiting)
-        done = [fence for fence, refs in told.items() if left.get(fence) == len(refs)]
+        settled = [(fence, len(refs)) for fence, refs in told.items()]
+        done = [fence for fence, count in settled if left.get(fence) == count]
         accepted = 0
         try:
             writer = self._writer or self._open()
             with writer.transaction() as driver:
                 now = to_micros(self._store.clock.now())
-                if self._job.terms.timed and any(one.closes and one.closes <= now for one in waiting):
+                if self._timed and any(one.closes and one.closes <= now for one in waiting):
                     raise _OtherwiseError
                 for fence, refs in told.items():
-                    ref = refs.__getitem__
                     for first, last in _spans(refs, _TOGETHER):
                         size = last - first + 1
-                        values = (now, first, last, fence, *map(ref, range(first, last + 1)))
-                        driver.execute(_ACCEPTED[size], values)
-                        accepted += driver.rowcount
+                        names = map(refs.__getitem__, range(first, last + 1))
+                        accepted += driver.execute(
+                            _ACCEPTED[size], (now, first, last, fence, *names)
+                        ).rowcount
                 for fence, ids in asked.items():
                     if self._gated.get(fence) == writer.version:
                         started = 0
                         for first, last in _spans(ids, len(ids)):
-                            driver.execute(_STARTED, (now, first, last, fence))
-                            started += driver.rowcount
+                            started += driver.execute(_STARTED, (now, first, last, fence)).rowcount
                     else:
                         text, given = self._start_mark.prepared(SQLITE, fence, list(ids), now)
                         started = len(driver.execute(text, given).fetchall())
@@ -222,7 +223,7 @@ class Quickly:
             if error.code in PASSING:
                 return None
             raise
-        return Written(words, accepted, [(fence, len(refs)) for fence, refs in told.items()], done)
+        return Written(words, accepted, settled, done)
 
     def close(self) -> None:
         """Give up the connection; the next use opens another, to which nothing is known to have passed the gate."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 
 import sqlalchemy as sa
 
@@ -11,28 +11,40 @@ from tidings.delivery.work import Job
 from tidings.store.database import Store
 from tidings.store.tables import sending
 
-# The shortest and the longest rest while there is enough to do, in seconds, and how much of the time it is reckoned with.
+# The longest rest while there is something to do, in seconds: then a stop is heard, and somebody told how far it is.
+LONGEST = 0.2
+# The rest while more than a batch would be in hand.
 SHORT = 0.02
-_LONG, _SURE = 0.1, 0.8
 
 
-class Resting:
-    """Rests of one sender, short enough that its queue never runs dry.
+class Few:
+    """Lets the thread that claims rest until the connections have little left, and theirs tell it so.
 
-    Long enough, too, to leave the processor to the connections: to wake up and look costs as much as a message.
+    To wake up and look, again and again, costs more processor time than what is looked at: each time the connections
+    have to give the processor away.
     """
 
     def __init__(self) -> None:
-        # How many were queued when it was last looked, and the monotonic second of that.
-        self._seen = (0, 0.0)
+        # How many may be queued when the other is to be told, None while it does not wait.
+        self.wanted: int | None = None
+        self._told = threading.Event()
 
-    def until_few(self, queued: int, enough: int) -> float:
-        """Return for how many seconds more than `enough` are queued, going by how fast the queue became shorter."""
-        now = time.monotonic()
-        (before, then), self._seen = self._seen, (queued, now)
-        if before <= queued:
-            return SHORT
-        return min(max((queued - enough) * (now - then) / (before - queued) * _SURE, SHORT), _LONG)
+    def wait(self, few: int, seconds: float) -> None:
+        """Wait until at most `few` messages are queued, at 0 until none is under way either, or `seconds` are over.
+
+        Never longer than LONGEST.
+        """
+        self._told.clear()
+        self.wanted = few
+        self._told.wait(min(seconds, LONGEST))
+        self.wanted = None
+
+    def tell(self, queued: int, *, under_way: bool) -> None:
+        """Say how many are queued, and whether any is with a connection or to be written down."""
+        # Read once: the other may stop waiting at any moment.
+        wanted = self.wanted
+        if wanted is not None and queued <= wanted and not (under_way and wanted == 0):
+            self._told.set()
 
 
 def next_in(store: Store, job: Job, clock: Clock) -> float | None:

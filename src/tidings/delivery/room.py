@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tidings.delivery.asking import among
+from tidings.delivery.asking import Question, among
 from tidings.store.tables import sending
 
 # Every so many messages one has so many bytes for a moment: 64 a message, twice what marks add where names are short.
@@ -42,11 +42,12 @@ def long_for_a_moment() -> dict[str, Any]:
 
 
 @cache
-def short_again(*, spanned: bool) -> sa.Update:
+def short_again(*, spanned: bool) -> Question:
     """Return the statement, to follow in the same transaction, that takes it back."""
     ref = _messages.c.provider_ref
-    return (
+    statement = (
         sa.update(_messages)
         .where(among("sqlite", spanned=spanned), _one_in_some, sa.func.typeof(ref) == "blob")
         .values(provider_ref=None)
     )
+    return Question(statement, "sqlite")

@@ -25,7 +25,7 @@ from tidings.delivery.ownership import own_name
 from tidings.delivery.patience import persist, wait_for_drain
 from tidings.delivery.pause import pause_channel, pause_run
 from tidings.delivery.recovery import Recovered, recover
-from tidings.delivery.resting import SHORT, Resting, next_in
+from tidings.delivery.resting import LONGEST, SHORT, next_in
 from tidings.delivery.standing import conclude, run_counts
 from tidings.delivery.work import Delivered, Job
 from tidings.store.boot import boot_id
@@ -190,7 +190,6 @@ class _Sender:
         self._before: tuple[int, int] | None = None
         self._refused = 0
         self._undecided = False
-        self._rest = Resting()
 
     def work_off(self, hands: Hands, marker: Marker) -> str:
         """Send what can be sent now and close the connections; return why it ended early, empty when it did not."""
@@ -215,12 +214,16 @@ class _Sender:
                 return ""
             in_flight = bool(marker.fences)
             queued, enough = hands.queued, self.batch // 5
-            if queued > enough:
-                self._idle(marker, self._rest.until_few(queued, enough))
+            resting = rest_until - time.monotonic() if in_flight else 0.0
+            if queued > enough or resting > 0:
+                # At nothing queued it is told when nothing is under way either, and may come back.
+                hands.few.wait(*((enough, LONGEST) if queued > enough else (0, resting)))
+                self.tell(marker)
                 continue
             room = min(self.most - marker.unsettled, self.batch)
-            if in_flight and (room < max(enough, 1) or time.monotonic() < rest_until):
-                self._idle(marker)
+            if in_flight and room < max(enough, 1):
+                self.stop.wait(SHORT)
+                self.tell(marker)
                 continue
             began = time.monotonic()
             found = hands.between(partial(persist, partial(self._look, after, room, marker), self.patience))
@@ -273,10 +276,6 @@ class _Sender:
             lambda: recover(self.store, self.job, owner=self.owner, boot_id=self.boot, holding=marker.fences),
             self.patience,
         )
-
-    def _idle(self, marker: Marker, seconds: float = SHORT) -> None:
-        self.stop.wait(seconds)
-        self.tell(marker)
 
     def _wait_for_more(self, marker: Marker) -> bool:
         """Wait for the next deferred message or a claim to run out; return False when that is not worth it."""

@@ -31,7 +31,7 @@ from tidings.store.engines import (
 )
 from tidings.store.explain import TRANSLATED, explain
 from tidings.store.locking import LockAccount, LockUse, Paced, WriterLock, writer_lock
-from tidings.store.quick import QuickWriter
+from tidings.store.quick import QuickWriter, driver_of
 from tidings.store.workbench import Workbench
 
 _LEASE_SQLITE = (
@@ -268,6 +268,9 @@ class Store:
 
     def lease_now(self, connection: sa.Connection) -> int:
         """Return microseconds since 1970 by the store's own clock, the only one that leases are measured by."""
+        driver = driver_of(connection)
+        if driver is not None:
+            return int(driver.execute(_LEASE_SQLITE).fetchone()[0])
         statement = _LEASE_SQLITE if self.dialect == "sqlite" else _LEASE_POSTGRESQL
         return int(connection.exec_driver_sql(statement).scalar_one())
 

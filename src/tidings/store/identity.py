@@ -7,10 +7,12 @@ import uuid
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from tidings.clock import from_micros, iso, to_micros
 from tidings.errors import StoreError
 from tidings.store.explain import MIGRATE
+from tidings.store.quick import driver_of
 from tidings.store.tables.keeping import identity
 
 # The newest revision in store/alembic/versions; revisions are numbered, so that newer and older can be told apart.
@@ -23,6 +25,7 @@ _NOTE_TIME = (
     .where(identity.c.latest_at <= sa.bindparam("before", type_=sa.BigInteger))
     .values(latest_at=sa.bindparam("now", type_=sa.BigInteger))
 )
+_NOTE_TIME_SQLITE = str(_NOTE_TIME.compile(dialect=sqlite.dialect(paramstyle="named")))
 
 
 def salt_hash(salt: str) -> str:
@@ -140,7 +143,12 @@ def note_time(connection: sa.Connection, now: datetime) -> None:
     Senders on PostgreSQL would otherwise wait for each other at this one row with every claim.
     """
     micros = to_micros(now)
-    connection.execute(_NOTE_TIME, {"now": micros, "before": micros - _STEP_MICROS})
+    moved = {"now": micros, "before": micros - _STEP_MICROS}
+    driver = driver_of(connection)
+    if driver is not None:
+        driver.execute(_NOTE_TIME_SQLITE, moved)
+    else:
+        connection.execute(_NOTE_TIME, moved)
 
 
 def check_clock(connection: sa.Connection, now: datetime, place: str) -> None:

@@ -139,7 +139,8 @@ class WriterLock:
 
     def acquire(self, timeout: float) -> None:
         """Take the lock; wait up to `timeout` seconds for other threads. Raise StoreError when they take longer."""
-        if self._owner == threading.get_ident():
+        own = threading.get_ident()
+        if self._owner == own:
             raise RuntimeError("a thread that is writing to the store cannot begin a second transaction")
         if not self._lock.acquire(timeout=timeout):
             raise StoreError(
@@ -147,7 +148,7 @@ class WriterLock:
                 what_to_do="stop the command and start it again; what was committed is kept",
                 code="store-locked",
             )
-        self._owner = threading.get_ident()
+        self._owner = own
 
     def release(self) -> None:
         """Give back what `acquire` took."""

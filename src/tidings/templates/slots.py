@@ -25,13 +25,15 @@ class _Prepared:
     """Standing text cut at its slots.
 
     `chunks` has an empty place for each slot, which `names` names in their order. `pixel`: one of them is the pixel's.
-    `from_line`: a line that begins in it may begin with the word that an mbox takes for the beginning of a message.
+    `from_line`: a line that begins in it may begin with the word that an mbox takes for the beginning of a message;
+    `at_end`: only the one that begins where it ends.
     """
 
     chunks: tuple[str, ...]
     names: tuple[str, ...]
     pixel: bool
     from_line: bool
+    at_end: bool
 
 
 class Filling:
@@ -115,7 +117,7 @@ class Slots:
         made: list[str] = []
         # What does not stand in the template.
         loose: list[str] = []
-        from_line = False
+        from_lines, known = 0, None
         prepared, slots = self._prepared, self._slots
         for piece in pieces:
             known = prepared.get(piece)
@@ -125,7 +127,7 @@ class Slots:
                 made.append(piece)
                 loose.append(piece)
                 continue
-            from_line = from_line or known.from_line
+            from_lines += known.from_line
             if not known.names:
                 made.append(piece)
                 continue
@@ -146,9 +148,12 @@ class Slots:
         whole = "".join(made)
         if not whole.isascii():
             return None
+        if from_lines == 1 and known is not None and known.at_end:
+            # Nothing follows.
+            from_lines = 0
         lines = whole.encode("ascii")
         # From the end: Python finds words with usual letters several times faster so.
-        odd = lines.startswith(b"From ") or (from_line and lines.rfind(b"\nFrom ") >= 0)
+        odd = lines.startswith(b"From ") or (from_lines and lines.rfind(b"\nFrom ") >= 0)
         return None if odd else lines
 
     def _prepare(self, text: str) -> _Prepared | None:
@@ -167,7 +172,9 @@ class Slots:
                 return None
         chunks[1::2] = [""] * len(names)
         firsts = tuple([name if name == _PIXEL else self._first[self._slots[name]] for name in names])
-        return _Prepared(tuple(chunks), firsts, _PIXEL in names, any(map(_may_begin_from, texts)))
+        at_end = _ends_before_from(texts[-1])
+        inside = any("\nFrom " in one for one in texts) or any(map(_ends_before_from, texts[:-1]))
+        return _Prepared(tuple(chunks), firsts, _PIXEL in names, inside or at_end, at_end and not inside)
 
 
 def _cut_pixel(made: list[str], place: int, names: Sequence[str]) -> None:
@@ -179,10 +186,10 @@ def _cut_pixel(made: list[str], place: int, names: Sequence[str]) -> None:
             made[here + 1] = made[here + 1].partition(">")[2]
 
 
-def _may_begin_from(text: str) -> bool:
-    """Tell whether a line that begins in a text begins with `From `, or so shortly before its end that it may."""
+def _ends_before_from(text: str) -> bool:
+    """Tell whether a line begins so shortly before the end of a text that it may begin with `From `."""
     _, ended, last = text.rpartition("\n")
-    return "\nFrom " in text or (ended == "\n" and "From ".startswith(last))
+    return ended == "\n" and "From ".startswith(last)
 
 
 def standing_text(code: CodeType) -> frozenset[str]:
