@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tidings.papers.tables.table import Table
     from tidings.store.database import Store
 
+_BY = ("channel", "campaign", "sales channel")
+
 
 @dataclass(frozen=True, slots=True)
 class Questions:
@@ -49,13 +51,17 @@ class Questions:
     ) -> tuple[Table, ...]:
         """Return the credit that every model gives, the lines beside it, and (but by sales channel) what was caused.
 
-        Touches and conversions are those that are stored.
+        Touches and conversions are those that are stored. Raises UsageError for what gets no credit.
         """
+        from tidings.definitions.context import did_you_mean
+        from tidings.errors import UsageError
         from tidings.measurement.attribution.asking import ask, period_of, the_answer
         from tidings.measurement.beside.table import make_beside
         from tidings.papers.tables.of_beside import beside_table
         from tidings.papers.tables.of_credit import credit_tables
 
+        if by not in _BY:
+            raise UsageError(f'credit goes to no "{by}"', what_to_do=did_you_mean(by, _BY))
         period = period_of(first, last, self.definitions, local_day(self.now, self.zone))
         asked = ask(self.store, self.definitions, period)
         answer = the_answer(self.store, asked, by)
