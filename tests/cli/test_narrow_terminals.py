@@ -37,6 +37,12 @@ def test_every_name_and_every_number_is_whole_however_narrow() -> None:
     assert parts == 1
 
 
+def test_parts_are_of_about_the_same_width_and_no_column_stands_alone() -> None:
+    columns = {f"model {place}": ["1,234.56"] for place in range(8)}
+    lines = printed(80, columns, ["spring_winback"])
+    assert [line.count("model") for line in lines if line.startswith("campaign")] == [4, 4]
+
+
 def test_a_name_of_a_paragraph_is_folded_and_takes_no_room_from_numbers() -> None:
     lines = printed(80, {"conversions": ["1,234.5"], "value": ["99,999.99"]}, ["x" * 200])
     assert sum(line.startswith("campaign") for line in lines) == 1
