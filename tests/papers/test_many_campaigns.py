@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -34,7 +35,10 @@ def test_campaigns_stand_in_the_order_of_what_is_drawn_and_those_left_out_are_to
     assert picture.caption == (
         "8 more with less credit are not shown. 2 have neither credit nor anybody held out, and are not shown."
     )
-    assert credit_blocks(beside(rows[0]), {})[0].caption == ""
+    assert "credited (Markov)" in picture.svg
+    (decayed, *_) = credit_blocks(replace(beside(rows[0]), model="time_decay"), {})
+    assert isinstance(decayed, Picture)
+    assert (decayed.caption, "credited (time decay)" in decayed.svg) == ("", True)
 
 
 def test_a_long_name_without_a_space_may_break_so_that_numbers_stay_on_the_page() -> None:

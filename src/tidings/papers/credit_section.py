@@ -51,7 +51,7 @@ def credit_blocks(beside: Beside, titles: dict[str, str]) -> list[Block]:
     lines = [_line(row, titles.get(row.name, row.name), money=money) for row in rows]
     picture = Picture(
         "credit",
-        credit("Credit against effect, by campaign", lines, figures, model=beside.model),
+        credit("Credit against effect, by campaign", lines, figures, model=_model(beside.model)),
         "For each campaign a bar for the credit and a dot with its 95 % interval for what it caused",
         _left_out(len(known) - len(rows), len(beside.rows) - len(known)),
     )
@@ -61,6 +61,11 @@ def credit_blocks(beside: Beside, titles: dict[str, str]) -> list[Block]:
     if beside.words:
         found.append(Points(tuple(beside.words)))
     return [*found, Words(_CREDIT, "dim")]
+
+
+def _model(name: str) -> str:
+    """Return a model as people call it: two of them are named after people."""
+    return name.title() if name in ("markov", "shapley") else name.replace("_", " ")
 
 
 def _left_out(smaller: int, empty: int) -> str:
