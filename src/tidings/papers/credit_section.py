@@ -88,16 +88,19 @@ def _line(row: Row, title: str, *, money: bool) -> CreditLine:
     if known is None or row.part:
         why = row.part or row.reason or "amounts are not in one currency"
         return CreditLine(title, credited, why=f"effect not known: {why}")
+    if known.interval is None:
+        # A dot without limits would look like a figure that is sure.
+        return CreditLine(title, credited, why=f"effect not known: {known.reason}")
     # Of what is drawn: the factor of money is not quite that of conversions.
     claimed = over_effect((row.value or 0) if money else row.credited, known)
     factor = f"credit {claimed.value:,.1f} \u00d7 the effect" if claimed.value else ""
-    low, high = known.interval or (None, None)
+    low, high = known.interval
     return CreditLine(
         title,
         credited,
         known.estimate * scale,
-        None if low is None else low * scale,
-        None if high is None else high * scale,
+        low * scale,
+        high * scale,
         factor,
     )
 
@@ -107,8 +110,9 @@ def _grid(rows: Sequence[Row], titles: dict[str, str], beside: Beside) -> Grid:
         cost = NONE if row.cost is None else f"{major(row.cost, row.currency):,.0f}"
         roas = NONE if row.roas is None else f"{row.roas:,.1f}"
         iroas = row.iroas
-        told = NONE if iroas.value is None else f"{iroas.value:,.1f}"
+        told = NONE
         if iroas.value is not None and iroas.interval is not None:
+            told = f"{iroas.value:,.1f}"
             told += f"\n({iroas.interval[0]:,.1f} to {iroas.interval[1]:,.1f})"
         return (
             titles.get(row.name, row.name),
