@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from tidings.cli.attribute_view import print_grid
+from tidings.cli.attribute_view import numbers, print_grid
 from tidings.cli.kpi_view import _revenue
 from tidings.measurement.movement.asking import Revenue
 from tidings.measurement.movement.sums import Money
@@ -54,3 +54,8 @@ def test_a_time_in_which_orders_only_came_back_says_what(capsys: pytest.CaptureF
     kpi = SimpleNamespace(revenue=revenue, money=Money("EUR", margin=False), trade=SimpleNamespace(margin=()))
     _revenue(kpi, Console(width=100))
     assert "less 100.00 EUR returned = -100.00 EUR net" in capsys.readouterr().out
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    assert numbers([-0.04, 0.0, -0.06, -1.0]) == ["0.0", "0.0", "-0.1", "-1.0"]
+    assert numbers([-0.001, 5.0]) == ["0", "5"]
