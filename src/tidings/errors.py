@@ -88,6 +88,9 @@ class TidingsError(Exception):
         self.message = message
         self.what_to_do = what_to_do
         self.code = code
+        if what_to_do:
+            # A notebook shows it under the sentence, as the commands do.
+            self.add_note(what_to_do)
 
 
 class UsageError(TidingsError):

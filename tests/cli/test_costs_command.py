@@ -62,8 +62,15 @@ def test_a_corrected_export_says_how_many_days_it_replaced_and_what_changed(
     assert "1 day was known before and took the place of what was there: 59.99 RUB more than before." in told
     assert execute(["costs", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert (data["total"], data["unmatched"]) == ({"RUB": 117000}, {"RUB": 2000})
-    assert sum(one["amount"] for one in data["lines"]) == 117000
+    assert (data["total"], data["unmatched"]) == ({"RUB": 1170.0}, {"RUB": 20.0})
+    assert sum(one["amount"] for one in data["lines"]) == pytest.approx(1170)
+    # As everywhere in data: major units, so that a click costs what the invoice says.
+    assert data["lines"][0]["cpc"] == pytest.approx(
+        data["lines"][0]["amount"] / data["lines"][0]["clicks"], abs=1e-4
+    )
+    assert execute(["import", "again.csv", "--as", "yandex_costs", "--again", "--json"]) == 0
+    costs = json.loads(capsys.readouterr().out)["costs"]
+    assert (costs["net"], costs["before"], costs["after"]) == (1000.0, {"RUB": 1000.0}, 1000.0)
 
 
 def test_sums_that_differ_end_the_import_with_both(

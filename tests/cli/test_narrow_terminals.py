@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from tidings.cli.attribute_view import print_grid
+from tidings.cli.attribute_view import numbers, print_grid
 from tidings.cli.kpi_view import _revenue
 from tidings.measurement.movement.asking import Revenue
 from tidings.measurement.movement.sums import Money
@@ -37,6 +37,12 @@ def test_every_name_and_every_number_is_whole_however_narrow() -> None:
     assert parts == 1
 
 
+def test_parts_are_of_about_the_same_width_and_no_column_stands_alone() -> None:
+    columns = {f"model {place}": ["1,234.56"] for place in range(8)}
+    lines = printed(80, columns, ["spring_winback"])
+    assert [line.count("model") for line in lines if line.startswith("campaign")] == [4, 4]
+
+
 def test_a_name_of_a_paragraph_is_folded_and_takes_no_room_from_numbers() -> None:
     lines = printed(80, {"conversions": ["1,234.5"], "value": ["99,999.99"]}, ["x" * 200])
     assert sum(line.startswith("campaign") for line in lines) == 1
@@ -48,3 +54,8 @@ def test_a_time_in_which_orders_only_came_back_says_what(capsys: pytest.CaptureF
     kpi = SimpleNamespace(revenue=revenue, money=Money("EUR", margin=False), trade=SimpleNamespace(margin=()))
     _revenue(kpi, Console(width=100))
     assert "less 100.00 EUR returned = -100.00 EUR net" in capsys.readouterr().out
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    assert numbers([-0.04, 0.0, -0.06, -1.0]) == ["0.0", "0.0", "-0.1", "-1.0"]
+    assert numbers([-0.001, 5.0]) == ["0", "5"]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
 from support.workspaces import small_workspace
+from tidings.campaigns.bought_together import Learnt
 from tidings.cli.main import execute
+from tidings.cli.recommend import _when
 from tidings.cli.session import open_session
 from tidings.clock import to_micros
 from tidings.delivery.products_ahead import ProductsAhead
@@ -253,3 +257,10 @@ def test_the_night_learns_what_there_is_and_nothing_where_no_product_has_a_price
         connection.execute(sa.update(money.products).values(price=None))
     with opened(None, None) as here:
         assert recommendations_learnt(here) == []
+
+
+def test_orders_without_lines_teach_nothing_and_the_command_says_so() -> None:
+    told = _when(Learnt(datetime(2027, 3, 1, 9, tzinfo=UTC), 0, 0, 0), ZoneInfo("Europe/Stockholm"))
+    assert told.startswith(
+        "Learnt on 2027-03-01 at 10:00, and there was nothing to learn from: no order has lines"
+    )

@@ -160,7 +160,7 @@ def test_a_click_belongs_to_whoever_orders_as_that_visitor_by_key_code_phone_ema
     assert execute(["import", table(shop / "o.csv", COLUMNS, *rows), "--as", "site_orders", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["events"], said["details"]["unnamed"]) == (7, 5)
-    assert (said["no_customer"], said["no_customer_value"]) == (1, {"EUR": 10000})
+    assert (said["no_customer"], said["no_customer_value"]) == (1, {"EUR": 100.0})
     answer = attributed(capsys)
     # v6 ordered and said nothing else, nobody@else is no customer: two orders unmatched, none dropped.
     assert answer["unmatched"] == {"count": 2, "value": 200.0}

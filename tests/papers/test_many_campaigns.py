@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from support.beside_world import NOW
+from tidings.measurement.beside.increments import Increment
 from tidings.measurement.beside.rows import NO_COST, Row
 from tidings.measurement.beside.table import Beside
 from tidings.papers.credit_section import MOST, credit_blocks
@@ -34,7 +36,22 @@ def test_campaigns_stand_in_the_order_of_what_is_drawn_and_those_left_out_are_to
     assert picture.caption == (
         "8 more with less credit are not shown. 2 have neither credit nor anybody held out, and are not shown."
     )
-    assert credit_blocks(beside(rows[0]), {})[0].caption == ""
+    assert "credited (Markov)" in picture.svg
+    (decayed, *_) = credit_blocks(replace(beside(rows[0]), model="time_decay"), {})
+    assert isinstance(decayed, Picture)
+    assert (decayed.caption, "credited (time decay)" in decayed.svg) == ("", True)
+
+
+def test_an_effect_without_limits_is_no_figure_but_a_reason() -> None:
+    nothing = Difference(0.0, None, None, 0.0, None, "nobody in either arm has a conversion in this time")
+    mute = replace(
+        row("spring", 0, 0), increment=Increment(nothing, nothing, 900, 100, 0), reason="", spent=()
+    )
+    picture, grid, *_ = credit_blocks(beside(mute), {})
+    assert isinstance(picture, Picture)
+    assert isinstance(grid, Grid)
+    assert "effect not known: nobody in either arm has a conversion in this time" in picture.svg
+    assert grid.rows[0][-1] == "\u2013"
 
 
 def test_a_long_name_without_a_space_may_break_so_that_numbers_stay_on_the_page() -> None:

@@ -111,6 +111,10 @@ def test_what_is_not_there_is_said_with_what_is(workspace: tidings.Workspace, sh
     assert raised.value.what_to_do == f"tables are: {', '.join(REPORT)}"
     with pytest.raises(UsageError, match="no campaign"):
         workspace.report("spring")
+    with pytest.raises(UsageError, match='credit goes to no "chanel"') as raised:
+        workspace.attribute(by="chanel")
+    # What to do stands under the error that a notebook shows.
+    assert raised.value.__notes__ == ['did you mean "channel"?']
     with pytest.raises(UsageError, match="no environment"):
         tidings.Workspace(shop.root, "nowhere")
     with pytest.raises(UsageError, match="there is no workspace"):

@@ -44,7 +44,12 @@ def console() -> Console:
 def numbers(values: Sequence[float]) -> list[str]:
     """Return a column of conversions: whole numbers where all are, else one decimal for each."""
     whole = all(abs(value - round(value)) < 0.005 for value in values)
-    return [f"{value:,.0f}" if whole else f"{value:,.1f}" for value in values]
+    return [_unsigned(f"{value:,.0f}" if whole else f"{value:,.1f}") for value in values]
+
+
+def _unsigned(shown: str) -> str:
+    """Return a figure as shown; one that rounds to nothing has no sign."""
+    return shown if any(sign in "123456789" for sign in shown) else shown.lstrip("-")
 
 
 def print_grid(
@@ -92,11 +97,13 @@ def show_paths(answer: PathsAnswer, screen: Console, *, tuning: Tuning) -> None:
         print_grid(screen, "channel", names, values, "value credited")
     error = answer.credits["shapley"].error if "shapley" in answer.credits else None
     if error is not None:
-        screen.print(
-            f"Shapley was sampled: its standard error is {float(error.max()):,.1f} conversions at most."
-        )
+        _sampled(float(error.max()), screen)
     screen.print()
     screen.print(NOT_CAUSE)
+
+
+def _sampled(most: float, screen: Console) -> None:
+    screen.print(f"Shapley was sampled: its standard error is {most:,.1f} conversions at most.")
 
 
 def _explain(models: list[str], tuning: Tuning, screen: Console) -> None:
@@ -124,6 +131,9 @@ def show_answer(answer: Answer, screen: Console, *, zone: ZoneInfo, tuning: Tuni
             _one_model(answer, models[0], screen)
         else:
             _all_models(answer, screen)
+        sampled = answer.models.get("shapley")
+        if sampled is not None and sampled.error:
+            _sampled(max(sampled.error.values()), screen)
         screen.print()
     if answer.rate is not None:
         touched = answer.attributed.count + answer.without
@@ -159,7 +169,7 @@ def _one_model(answer: Answer, model: str, screen: Console) -> None:
     columns = {"conversions": numbers(counts)}
     if given.error is not None:
         columns["± error"] = [*(f"{given.error.get(label, 0.0):,.1f}" for label in ranked), "", ""]
-    columns["of all"] = [f"{count / answer.conversions.count:.1%}" for count in counts]
+    columns["of all"] = [_unsigned(f"{count / answer.conversions.count:.1%}") for count in counts]
     if currency:
         values = [*(given.values.get(label, 0) for label in ranked)]
         lines = [answer.unattributed.value or 0, answer.conversions.value or 0]

@@ -51,8 +51,8 @@ def command(first: str | None, last: str | None, environment: str | None, as_jso
             "from": first,
             "to": last,
             "lines": [one.as_json() for one in lines],
-            "total": sums,
-            "unmatched": unmatched,
+            "total": _major(sums),
+            "unmatched": _major(unmatched),
         }
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return 0
@@ -101,6 +101,13 @@ def _show(lines: tuple[CostLine, ...], sums: dict[str, int], unmatched: dict[str
             else ""
         )
         click.echo(f"\nTogether {format_money(total, currency)} net of tax{of_these}.")
+
+
+def _major(sums: dict[str, int]) -> dict[str, float]:
+    """Return sums by currency in major units."""
+    from tidings.definitions.money import from_minor
+
+    return {currency: float(from_minor(minor, currency)) for currency, minor in sums.items()}
 
 
 def _count(value: int | None) -> Any:

@@ -272,7 +272,7 @@ def _worth(result: ImportResult) -> str:
 def _show_rejects(result: ImportResult) -> None:
     if not result.rejected:
         return
-    click.echo(f"\n{result.rejected:,} rows were not taken:")
+    click.echo(f"\n{result.rejected:,} {'row was' if result.rejected == 1 else 'rows were'} not taken:")
     for one in result.rejects[:20]:
         place = f" in {one.column}" if one.column else ""
         click.echo(f"  {one.rows:>12,}  {one.reason}{place}")

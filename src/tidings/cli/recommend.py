@@ -20,6 +20,10 @@ _NOTHING = (
     "There is nothing to recommend to {customer}: no product with a price and in stock that is not bought "
     "already goes with their orders or sold lately."
 )
+_NO_LINES = (
+    "Learnt on {when}, and there was nothing to learn from: no order has lines that name products (`item:` in the mapping of "
+    "orders)."
+)
 
 
 @click.command(
@@ -181,6 +185,8 @@ def _as_json(learnt: Learnt | None) -> dict[str, Any] | None:
 def _when(learnt: Learnt | None, zone: ZoneInfo) -> str:
     if learnt is None:
         return "Nothing was learnt from orders yet: `tidings recommend --learn` does it now."
+    if not learnt.customers:
+        return _NO_LINES.format(when=f"{learnt.as_of.astimezone(zone):%Y-%m-%d at %H:%M}")
     return (
         f"Learnt on {learnt.as_of.astimezone(zone):%Y-%m-%d at %H:%M} from the orders of {counted(learnt.customers, 'customer')} "
         f"with {counted(learnt.items, 'product')}."

@@ -49,14 +49,29 @@ def print_parted(
 
     if title:
         screen.print(title, style="bold")
-    left = list(range(len(columns)))
-    while left:
-        part: list[int] = []
-        room = screen.width - min(wide(first), _NAME)
-        # Two signs stand between columns.
-        while left and (not part or room >= wide(columns[left[0]]) + 2):
-            room -= wide(columns[left[0]]) + 2
-            part.append(left.pop(0))
-        screen.print(show(part))
-        if left:
+    room = screen.width - min(wide(first), _NAME)
+    # Two signs stand between columns.
+    widths = [wide(column) + 2 for column in columns]
+    parts = _parted(widths, room)
+    # Parts of about the same width: the last column alone would look like an afterthought.
+    for less in range(max(widths, default=0), room):
+        if len(even := _parted(widths, less)) == len(parts):
+            parts = even
+            break
+    for number, part in enumerate(parts):
+        if number:
             screen.print()
+        screen.print(show(part))
+
+
+def _parted(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Return the places of columns in parts that each fit into the room; one that does not fit is a part of its own."""
+    parts: list[list[int]] = []
+    left = 0
+    for place, width in enumerate(widths):
+        if not parts or width > left:
+            parts.append([])
+            left = room
+        parts[-1].append(place)
+        left -= width
+    return parts

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidings.customers.cost_rows import CostRows
-from tidings.definitions.money import to_minor
+from tidings.definitions.money import from_minor, to_minor
 
 _SHOWN = 50
 
@@ -41,7 +41,22 @@ class CostAnswer:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything with stable keys."""
+        """Return everything with stable keys; money in major units."""
+
+        def major(minor: int, currency: str = self.currency) -> float:
+            return float(from_minor(minor, currency))
+
+        return self.as_stored() | {
+            "gross": major(self.gross),
+            "net": major(self.net),
+            "before": {currency: major(minor, currency) for currency, minor in sorted(self.before.items())},
+            "after": major(self.after),
+            "unmatched": [[label, major(net)] for label, net in self.unmatched],
+            "unmatched_net": major(self.unmatched_net),
+        }
+
+    def as_stored(self) -> dict[str, Any]:
+        """Return everything as an import keeps it: money in minor units."""
         return {
             "currency": self.currency,
             "rows": self.rows,
@@ -78,6 +93,6 @@ def cost_answer(read: CostRows, kept: Mapping[str, int]) -> CostAnswer:
 
 
 def from_json(told: Mapping[str, Any]) -> CostAnswer:
-    """Return an answer as `as_json` wrote it."""
+    """Return an answer as `as_stored` wrote it."""
     unmatched = tuple((str(label), int(net)) for label, net in told["unmatched"])
     return CostAnswer(**{**told, "unmatched": unmatched})

@@ -65,5 +65,5 @@ def _run_costs(job: Job, mapping: CostsImport, skip: RowsTest | None, *, summed:
         adding = is_rejects(job.rows.header)
         keep = CostStore(mapping.id, job.entry.id, read.currency, adding=adding)
         ended = store_batches(job, cost_batches(groups), keep, total=total)
-    job.answer = {"costs": cost_answer(read, job.kept).as_json()}
+    job.answer = {"costs": cost_answer(read, job.kept).as_stored()}
     return ended

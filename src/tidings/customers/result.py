@@ -8,6 +8,7 @@ from typing import Any
 
 from tidings.customers.cost_answer import CostAnswer
 from tidings.customers.reach import Reach
+from tidings.definitions.money import from_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,10 @@ class ImportResult:
             ],
             "rejects_file": str(self.rejects_path) if self.rejects_path else None,
             "no_customer": self.no_customer,
-            "no_customer_value": dict(sorted(self.no_customer_value.items())),
+            "no_customer_value": {
+                currency: float(from_minor(minor, currency))
+                for currency, minor in sorted(self.no_customer_value.items())
+            },
             "details": dict(sorted(self.details.items())),
             "resumed_from": self.resumed_from,
             "already": self.already,

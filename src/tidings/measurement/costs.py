@@ -39,18 +39,18 @@ class CostLine:
         return from_minor(self.amount, self.currency) / self.clicks if self.clicks else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything with stable keys; `cpc` in minor units, rounded to four places."""
+        """Return everything with stable keys; money in major units, `cpc` to four places of them."""
         return {
             "month": self.month,
             "source": self.source,
             "medium": self.medium,
             "campaign": self.campaign,
             "label": self.label,
-            "amount": self.amount,
+            "amount": float(from_minor(self.amount, self.currency)),
             "currency": self.currency,
             "clicks": self.clicks,
             "impressions": self.impressions,
-            "cpc": round(self.amount / self.clicks, 4) if self.clicks else None,
+            "cpc": None if self.per_click is None else round(float(self.per_click), 4),
         }
 
 

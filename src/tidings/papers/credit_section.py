@@ -51,7 +51,7 @@ def credit_blocks(beside: Beside, titles: dict[str, str]) -> list[Block]:
     lines = [_line(row, titles.get(row.name, row.name), money=money) for row in rows]
     picture = Picture(
         "credit",
-        credit("Credit against effect, by campaign", lines, figures, model=beside.model),
+        credit("Credit against effect, by campaign", lines, figures, model=_model(beside.model)),
         "For each campaign a bar for the credit and a dot with its 95 % interval for what it caused",
         _left_out(len(known) - len(rows), len(beside.rows) - len(known)),
     )
@@ -61,6 +61,11 @@ def credit_blocks(beside: Beside, titles: dict[str, str]) -> list[Block]:
     if beside.words:
         found.append(Points(tuple(beside.words)))
     return [*found, Words(_CREDIT, "dim")]
+
+
+def _model(name: str) -> str:
+    """Return a model as people call it: two of them are named after people."""
+    return name.title() if name in ("markov", "shapley") else name.replace("_", " ")
 
 
 def _left_out(smaller: int, empty: int) -> str:
@@ -83,16 +88,19 @@ def _line(row: Row, title: str, *, money: bool) -> CreditLine:
     if known is None or row.part:
         why = row.part or row.reason or "amounts are not in one currency"
         return CreditLine(title, credited, why=f"effect not known: {why}")
+    if known.interval is None:
+        # A dot without limits would look like a figure that is sure.
+        return CreditLine(title, credited, why=f"effect not known: {known.reason}")
     # Of what is drawn: the factor of money is not quite that of conversions.
     claimed = over_effect((row.value or 0) if money else row.credited, known)
     factor = f"credit {claimed.value:,.1f} \u00d7 the effect" if claimed.value else ""
-    low, high = known.interval or (None, None)
+    low, high = known.interval
     return CreditLine(
         title,
         credited,
         known.estimate * scale,
-        None if low is None else low * scale,
-        None if high is None else high * scale,
+        low * scale,
+        high * scale,
         factor,
     )
 
@@ -102,8 +110,9 @@ def _grid(rows: Sequence[Row], titles: dict[str, str], beside: Beside) -> Grid:
         cost = NONE if row.cost is None else f"{major(row.cost, row.currency):,.0f}"
         roas = NONE if row.roas is None else f"{row.roas:,.1f}"
         iroas = row.iroas
-        told = NONE if iroas.value is None else f"{iroas.value:,.1f}"
+        told = NONE
         if iroas.value is not None and iroas.interval is not None:
+            told = f"{iroas.value:,.1f}"
             told += f"\n({iroas.interval[0]:,.1f} to {iroas.interval[1]:,.1f})"
         return (
             titles.get(row.name, row.name),

@@ -192,12 +192,12 @@ def _nothing(connection: sa.Connection, asked: Asked) -> str:
 def period_of(first: str | None, last: str | None, definitions: Definitions, today: date) -> Period:
     """Return the whole days from `first` through `last` on the workspace clock; 90 days through today if not given.
 
-    Raises UsageError for what is no day, days in the wrong order and a time that has not begun.
+    Raises UsageError for what is no day, days in the wrong order and a first day that is to come.
     """
     zone = ZoneInfo(definitions.workspace.zone)
     end = day_of(last or None, "--to") or today
     begin = day_of(first or None, "--from") or end - timedelta(days=_DAYS - 1)
-    if begin > today:
+    if begin > end and not last:
         raise UsageError(
             f"{begin} is not here yet: today is {today}", what_to_do="give an earlier day as --from"
         )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tidings.papers.tables.table import Table
     from tidings.store.database import Store
 
+_BY = ("channel", "campaign", "sales channel")
+
 
 @dataclass(frozen=True, slots=True)
 class Questions:
@@ -55,14 +57,17 @@ class Questions:
         """Return the credit that every model gives, the lines beside it, (but by sales channel) what was caused, and what hangs on the choice.
 
         Touches and conversions are those that are stored. With `table` only what has to be read for one of them. Raises
-        UsageError for a table that there is not.
+        UsageError for a table that there is not, and for what gets no credit.
         """
+        from tidings.definitions.context import did_you_mean
         from tidings.errors import UsageError
         from tidings.measurement.attribution.asking import ask, check_by, period_of, the_answer
         from tidings.measurement.attribution.sensitivity import sensitivity
         from tidings.papers.tables.of_credit import credit_tables
         from tidings.papers.tables.of_sensitivity import NAMES, sensitivity_tables
 
+        if by not in _BY:
+            raise UsageError(f'credit goes to no "{by}"', what_to_do=did_you_mean(by, _BY))
         caused = () if by == "sales channel" else ("effect",)
         names = ("credit", "lines", *caused, *NAMES)
         if table is not None and table not in names:
