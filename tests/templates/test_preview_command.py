@@ -77,7 +77,7 @@ def test_a_message_without_html_is_shown_and_never_run(workspace: Path) -> None:
     assert execute(["preview", "dealer_autumn", "--customer", "C-1", "--out", "page.html"]) == 0
     page = Path("page.html").read_text(encoding="utf-8")
     assert "Dear Anna &lt;Lind&gt;, 您好" in page and "<Lind>" not in page
-    assert "charset='utf-8'" in page
+    assert "charset='utf-8'" in page and "white-space:pre-wrap" in page
 
 
 def test_previews_are_read_by_nobody_else(workspace: Path) -> None:

@@ -70,7 +70,8 @@ def gallery_html(title: str, subtitle: str, cards: Sequence[Card], footer: str) 
 
 def text_page(text: str) -> str:
     """Return a page that shows a message without HTML as it is written: nothing in it is markup, in whatever script."""
-    return f"<!doctype html><meta charset='utf-8'><title>Message</title><pre>{escape(text)}</pre>"
+    style = "white-space:pre-wrap;overflow-wrap:anywhere;font:1rem/1.5 system-ui,sans-serif;margin:1rem"
+    return f"<!doctype html><meta charset='utf-8'><title>Message</title><pre style='{style}'>{escape(text)}</pre>"
 
 
 def _heading(channel: str, kind: str) -> str:
