@@ -68,6 +68,24 @@ def test_a_preview_shows_the_message_and_writes_two_files(
     assert message["List-Unsubscribe"].endswith("/u/preview>")
 
 
+def test_a_message_without_html_is_shown_and_never_run(workspace: Path) -> None:
+    folder = workspace / "templates" / "dealer_autumn"
+    for file in folder.glob("email.*"):
+        file.unlink()
+    words = "Subject: Autumn\n\nDear {{ full_name }}, 您好\n{{ unsubscribe_url }}\n{{ postal_address }}\n"
+    (folder / "email.en.txt").write_text(words, encoding="utf-8")
+    assert execute(["preview", "dealer_autumn", "--customer", "C-1", "--out", "page.html"]) == 0
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "Dear Anna &lt;Lind&gt;, 您好" in page and "<Lind>" not in page
+    assert "charset='utf-8'" in page and "white-space:pre-wrap" in page
+
+
+def test_previews_are_read_by_nobody_else(workspace: Path) -> None:
+    assert execute(["preview", "spring_winback", "--customer", "C-1"]) == 0
+    written = {one.parent for one in (workspace / ".tidings" / "previews").rglob("*.html")}
+    assert written and not any(one.stat().st_mode & 0o077 for one in written)
+
+
 def test_a_preview_stores_and_sends_nothing(workspace: Path) -> None:
     assert execute(["preview", "spring_winback", "--customer", "C-1"]) == 0
     with open_session() as session, session.store.read() as connection:

@@ -56,7 +56,8 @@ class OutboxAdapter:
     def connect(self) -> OutboxConnection:
         """Make the folder; raises ChannelUnavailable where that is impossible."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            # Whole messages lie here, with the links by which their readers leave.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ChannelUnavailable(
                 f"the outbox {self.folder} cannot be made: {error.strerror}",

@@ -95,7 +95,7 @@ class CardWriter:
 
         path = self._folder / name
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.write_bytes(content)
         except OSError as error:
             raise TidingsError(
@@ -126,13 +126,14 @@ class CardWriter:
     def _email(self, one: Wanted) -> Card:
         from tidings.templates.campaign import campaign_email
         from tidings.templates.gallery import Card, page_png
+        from tidings.templates.gallery.page import text_page
         from tidings.templates.images import image_files
         from tidings.templates.values import RenderError
 
         compiled = campaign_email(self._definitions, self._name, **self._compile_with(one, tracked=False))
         person = self._person(one, compiled)
         shown = compiled.show(person, self._urls(short=False))
-        html = shown.html or f"<pre>{shown.text}</pre>"
+        html = shown.html or text_page(shown.text)
         size = len(html.encode())
         facts = [f"Subject: {shown.subject}", *([f"Preheader: {shown.preheader}"] if shown.preheader else [])]
         kept, lacks = self._asked(one, compiled, person)

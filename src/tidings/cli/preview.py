@@ -318,15 +318,17 @@ def _plain_urls(definitions: Definitions) -> MessageUrls:
 
 def _write(folder: Path, stem: str, out: Path | None, shown: Shown, content: bytes) -> list[Path]:
     from tidings.errors import TidingsError
+    from tidings.templates.gallery.page import text_page
 
-    page = (shown.html or f"<pre>{shown.text}</pre>").encode()
+    page = (shown.html or text_page(shown.text)).encode()
     if out is not None:
         targets = {out: content if out.suffix.lower() == ".eml" else page}
     else:
         targets = {folder / f"{_safe(stem)}.html": page, folder / f"{_safe(stem)}.eml": content}
     try:
         for path, written in targets.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            # What a customer is written is nobody else's business.
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.write_bytes(written)
     except OSError as error:
         raise TidingsError(

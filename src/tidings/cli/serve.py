@@ -44,7 +44,6 @@ def command(
     messages lead to public_url of config/workspace.yaml.
     """
     from tidings.clock import SystemClock
-    from tidings.config.settings import load_settings
 
     if new_api_key is not None:
         return _new_key(new_api_key)
@@ -59,7 +58,10 @@ def command(
 
     clock = SystemClock()
     if web_only:
-        settings = load_settings(None, environment)
+        from tidings.flows.web import settings_of_web
+
+        # The child says what it goes on without.
+        settings = settings_of_web(environment, lambda _: None)
         serve(settings, clock=clock, say=_say, announce=_print, host=host, port=port, web_only=True)
         return 0
     from tidings.cli.paused import paused_lines
@@ -105,11 +107,10 @@ def _run_child(child: str, environment: str | None, descriptor: int | None) -> i
     from tidings.clock import SystemClock
 
     if child == "web":
-        from tidings.config.settings import load_settings
-        from tidings.flows.web import run_web
+        from tidings.flows.web import run_web, settings_of_web
 
         assert descriptor is not None
-        run_web(load_settings(None, environment), descriptor, clock=SystemClock(), say=_say)
+        run_web(settings_of_web(environment, _say), descriptor, clock=SystemClock(), say=_say)
         return 0
     if child == "night":
         from tidings.flows.night_shift import work_through

@@ -23,6 +23,7 @@ WORDS: dict[str, str | dict[str, str]] = {
     "dnc_listed": "on a do-not-call list",
     "country_blocked": "in a country that is left out",
     "sender_unverified": "sender not registered there",
+    "missing_unsubscribe": "no numbers of their country to leave by",
     "consent_expired": "consent too old",
     "consent_unconfirmed": "consent not confirmed",
     "stop_sms": "said STOP",

@@ -13,7 +13,9 @@ import uvicorn
 
 from tidings.channels.protocol import Hooked
 from tidings.clock import Clock
-from tidings.config.settings import Settings
+from tidings.config.settings import Settings, load_settings
+from tidings.definitions.files import EVENTS_FILE
+from tidings.errors import DefinitionErrors
 from tidings.flows.code_desk import CodeDesk
 from tidings.flows.collecting import load_adapters
 from tidings.flows.lazy_store import LazyStore
@@ -31,6 +33,22 @@ from tidings.tokens.keyring import KeyRing
 
 def _silent(_: str) -> None:
     """Say nothing."""
+
+
+def settings_of_web(environment: str | None, say: Say) -> Settings:
+    """Return what the tracker works by, without the definitions that cannot be read.
+
+    A slip in a campaign must not keep anybody from leaving, whenever the tracker is started anew. Raises DefinitionErrors where config/workspace.yaml or config/events.yaml is broken: without the one nothing is known,
+    and without the other the events of a shop would be refused for good instead of coming again.
+    """
+    settings = load_settings(None, environment, despite_problems=True)
+    if EVENTS_FILE in settings.broken:
+        raise DefinitionErrors(settings.problems)
+    if settings.broken:
+        say(
+            f"the tracker goes on without {', '.join(sorted(settings.broken))}; `tidings check` says what is wrong"
+        )
+    return settings
 
 
 def run_web(settings: Settings, descriptor: int, *, clock: Clock, say: Say = _silent) -> None:

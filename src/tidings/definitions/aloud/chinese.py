@@ -35,7 +35,7 @@ from tidings.definitions.conditions import (
     WithinLast,
 )
 from tidings.definitions.kinds.campaign import Campaign, Goal
-from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.channel import Channel, Cost
 from tidings.definitions.kinds.flow import Step
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.kinds.timing import Recurrence, Rhythm
@@ -47,10 +47,8 @@ from tidings.definitions.values import (
     Duration,
     Is,
     Known,
-    Money,
     Not,
     OneOf,
-    Price,
     RelativeDate,
     Scalar,
     Share,
@@ -368,5 +366,5 @@ def spaced(text: str) -> str:
     return f"{text} " if text[-1:].isascii() and text[-1:].isalnum() else text
 
 
-def _money(money: Money | Price) -> str:
+def _money(money: Cost) -> str:
     return f"{figure(amount(money), ',', money.currency)} {money.currency}"

@@ -21,7 +21,7 @@ from tidings.definitions.conditions import (
     WithinLast,
 )
 from tidings.definitions.kinds.campaign import Campaign, Goal
-from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.channel import Channel, Cost
 from tidings.definitions.kinds.flow import Step
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.kinds.timing import Recurrence, Rhythm
@@ -34,11 +34,9 @@ from tidings.definitions.values import (
     Duration,
     Is,
     Known,
-    Money,
     Not,
     OneOf,
     Order,
-    Price,
     RelativeDate,
     Scalar,
     Share,
@@ -360,5 +358,5 @@ def _short(duration: Duration) -> str:
     return str(duration.unit) if duration.amount == 1 else str(duration)
 
 
-def _money(money: Money | Price) -> str:
+def _money(money: Cost) -> str:
     return f"{figure(amount(money), ',', money.currency)} {money.currency}"

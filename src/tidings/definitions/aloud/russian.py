@@ -43,7 +43,7 @@ from tidings.definitions.conditions import (
     WithinLast,
 )
 from tidings.definitions.kinds.campaign import Campaign, Goal
-from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.kinds.channel import Channel, Cost
 from tidings.definitions.kinds.flow import Step
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.kinds.timing import Recurrence, Rhythm
@@ -56,10 +56,8 @@ from tidings.definitions.values import (
     Duration,
     Is,
     Known,
-    Money,
     Not,
     OneOf,
-    Price,
     RelativeDate,
     Scalar,
     Share,
@@ -397,5 +395,5 @@ def share_of(share: Share) -> str:
     return f"{str(share).removesuffix('%').replace('.', ',')}{NOT_BREAKING}%"
 
 
-def _money(money: Money | Price) -> str:
+def _money(money: Cost) -> str:
     return f"{figure(amount(money), NOT_BREAKING, money.currency).replace('.', ',')}{NOT_BREAKING}{money.currency}"

@@ -8,6 +8,9 @@ from decimal import Decimal
 from tidings.definitions.values import Duration, Money, Price
 from tidings.errors import Position
 
+# What one message, segment or page costs; a price where that is a part of the minor unit.
+Cost = Money | Price
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -29,7 +32,7 @@ class Channel:
     reply_to: str = ""
     connections: int = 8
     rate_per_second: Decimal | None = None
-    cost: Money | Price | None = None
+    cost: Cost | None = None
     cost_unit: str = "message"
     patience: Duration | None = None
     registered_in: tuple[str, ...] = ()

@@ -68,6 +68,12 @@ def gallery_html(title: str, subtitle: str, cards: Sequence[Card], footer: str) 
     return "".join(parts)
 
 
+def text_page(text: str) -> str:
+    """Return a page that shows a message without HTML as it is written: nothing in it is markup, in whatever script."""
+    style = "white-space:pre-wrap;overflow-wrap:anywhere;font:1rem/1.5 system-ui,sans-serif;margin:1rem"
+    return f"<!doctype html><meta charset='utf-8'><title>Message</title><pre style='{style}'>{escape(text)}</pre>"
+
+
 def _heading(channel: str, kind: str) -> str:
     word = _KINDS.get(kind, kind)
     return channel if channel.casefold() == word.casefold() else f"{channel} · {word}"
