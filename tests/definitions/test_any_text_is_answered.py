@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,14 @@ def test_a_file_made_to_hurt_is_answered_soon(root: Path, name: str) -> None:
     started = time.process_time()
     answer(root, "segments/everybody.yaml", BOMBS[name].encode())
     assert time.process_time() - started < 8
+
+
+def test_exactly_the_signs_that_nobody_sees_are_refused() -> None:
+    signs = [chr(number) for number in range(0x11000) if not 0xD800 <= number < 0xE000]
+    unseen = {one for one in signs if unicodedata.category(one) == "Cc"} - set("\t\n\r")
+    unseen |= set("\u2028\u2029\ufeff\ufffe\uffff")
+    for one in sorted(unseen):
+        file = SourceFile("config/odd.yaml", f"fine\na{one}b".encode())
+        assert [(told.code, told.at.line, told.at.column) for told in file.decode()] == [("FIL04", 2, 2)], one
+    rest = "".join(one for one in signs if one not in unseen)
+    assert SourceFile("config/odd.yaml", rest.encode()).decode() == []

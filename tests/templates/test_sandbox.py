@@ -152,6 +152,14 @@ def test_all_parts_are_read_before_the_problems_are_told() -> None:
     assert {one.message.split('"')[1] for one in raised.value.problems} == {"a_a", "b_b", "c_c"}
 
 
+def test_what_is_nothing_for_everybody_is_said_with_its_file() -> None:
+    with pytest.raises(TemplateErrors) as raised:
+        compiled(sources(text="{{ not ([]|first ~ full_name) }}"))
+    assert [(one.code, one.at.path) for one in raised.value.problems] == [
+        ("TPL10", "templates/spring/email.en.txt")
+    ]
+
+
 def test_output_stops_at_the_cap() -> None:
     files = sources(
         html="{% for one in interests %}{% for two in interests %}{{ full_name }}{% endfor %}{% endfor %}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from tidings.definitions.encodings import utf_16
 from tidings.errors import Position, Problem
@@ -26,7 +25,8 @@ _KEY_LIKE = re.compile(
 )
 _LINE = re.compile(r"^(?P<indent>\s*(?:-\s+)?)(?P<key>[^\s:：#][^:：#]*?)\s*(?P<colon>[:：])(?P<value>.*)$")
 _LEGACY = {"cp1251": "CP1251 (Cyrillic Windows)", "gb18030": "GB18030 (Chinese)", "big5": "Big5 (Chinese)"}
-_BAD_BREAKS = {"\x85", "\u2028", "\u2029"}
+# Control signs but the tab, line breaks that no editor shows, byte order marks and what is no sign at all.
+_FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 class SourceFile:
@@ -121,14 +121,11 @@ class SourceFile:
 
     def _forbidden_signs(self) -> list[Problem]:
         for number, line in enumerate(self.lines, start=1):
-            for column, sign in enumerate(line, start=1):
-                if sign in _BAD_BREAKS or (
-                    (unicodedata.category(sign) == "Cc" and sign != "\t") or sign in "\ufeff\ufffe\uffff"
-                ):
-                    at = Position(self.path, number, column)
-                    message = f"an invisible sign (U+{ord(sign):04X}) stands here"
-                    # The line itself is left out: control signs could rewrite the reader's terminal.
-                    return [Problem("FIL04", message, at, "delete it and type the text again")]
+            if found := _FORBIDDEN.search(line):
+                at = Position(self.path, number, found.start() + 1)
+                message = f"an invisible sign (U+{ord(found[0]):04X}) stands here"
+                # The line itself is left out: control signs could rewrite the reader's terminal.
+                return [Problem("FIL04", message, at, "delete it and type the text again")]
         return []
 
 

@@ -22,7 +22,7 @@ from tidings.templates.chains import Others, others_in
 from tidings.templates.dotted import dotted
 from tidings.templates.formats import FILTERS, MAX_LITERAL, filters
 from tidings.templates.sources import Text
-from tidings.templates.values import MARK, MARK_URL, Missing
+from tidings.templates.values import MARK, MARK_URL, Missing, RenderError
 
 TESTS = ("known", "unknown")
 _LOOP = ("index", "first", "last", "length")
@@ -386,7 +386,8 @@ def compile_tree(env: ImmutableSandboxedEnvironment, tree: nodes.Template) -> Te
     """Return the compiled template of a checked tree."""
     try:
         return env.from_string(tree)
-    except (TemplateError, RecursionError, SyntaxError) as error:
+    except (TemplateError, RecursionError, SyntaxError, RenderError) as error:
+        # What is the same for everybody is worked out here, and may turn out to be nothing for everybody.
         raise Refused(1, "", "TPL10", f"cannot be compiled: {error}") from error
 
 
