@@ -73,9 +73,10 @@ class Workspace:
     ) -> pd.DataFrame:
         """Return the credit of every model by channel, campaign or sales channel, the `lines` beside it, or the `effect`.
 
+        `sensitivity` has each share under every model with half, the set and double windows, `stability` how their orders agree.
         Touches and conversions are those that are stored: `tidings attribute` and every night bring them up to date.
         """
-        return self._frame(self._questions().attribute(first, last, by=by), table)
+        return self._frame(self._questions().attribute(first, last, by=by, table=table), table)
 
     def kpi(
         self,

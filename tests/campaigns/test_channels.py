@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from support.shop import SALT, copy_workspace, seed
 from tidings.campaigns.assignment import bucket, salt_for
+from tidings.campaigns.costing import spending
 from tidings.campaigns.legs import legs_of
 from tidings.campaigns.planning import check_drift, estimated, load_plan, make_plan
 from tidings.campaigns.runs import start_run
@@ -18,7 +19,7 @@ from tidings.definitions.kinds.campaign import Campaign, Holdout, Variant
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.rules import Attribute, Attributes
 from tidings.definitions.loader import load
-from tidings.definitions.values import Money, Share
+from tidings.definitions.values import Money, Price, Share
 from tidings.definitions.workspace import Definitions
 from tidings.delivery.verify import verify
 from tidings.store.database import Store
@@ -338,3 +339,14 @@ def test_costs_go_by_unit_fixed_ones_are_added_and_estimates_are_kept(store, clo
         ("sms", 2.5, True),
     ]
     assert estimated(store, better, {"sms": 20.0}).over_budget
+
+
+def test_prices_of_parts_of_a_cent_are_added_up_before_anything_is_rounded(store, clock, tmp_path) -> None:
+    seed(store, 3)
+    definitions = shop(tmp_path, via=("email",), budget=Money(5, "EUR"))
+    priced = {"email": replace(definitions.channels["email"], cost=Price(750_000, "EUR"))}
+    definitions = replace(definitions, channels={**definitions.channels, **priced})
+    plan = make_plan(store, definitions, "win_back", now=clock.now())
+    assert (plan.people, plan.cost) == (3, 2), "2.25 cents"
+    assert load_plan(store, plan.hash)[2] == plan
+    assert spending(plan)["prices"] == {"email": 750_000}

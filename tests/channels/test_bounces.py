@@ -51,6 +51,28 @@ def test_the_message_ids_that_campaigns_write_are_read(salt: str) -> None:
     assert receipt.raw == {"ledger_id": 4711, "message_id_header": f"<m4711.{salt}@shop.example>"}
 
 
+def test_a_report_of_thousands_of_recipients_fills_nothing() -> None:
+    blocks = "\n".join(recipient("failed", "5.1.1") for _ in range(5_000))
+    assert len(read_report(report(BEGIN + "\n" + blocks, returned=OURS))) == 100
+
+
+SEAL = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("own", "named"),
+    [
+        (f"<m4711.r12.0a1b2c3d.{SEAL}@shop.example>", "ab12cd-4711"),
+        (f"<m4711.r12.0a1b2c3d.{SEAL}@shop.example>", "ab12cd-4711-fedcba9876543210"),
+        ("<0100018f@relay.example>", f"ab12cd-4711-{SEAL}"),
+    ],
+)
+def test_the_seal_is_read_from_either_of_our_names(own: str, named: str) -> None:
+    returned = OURS.replace("<m4711.f00dbabe@shop.example>", own).replace("ab12cd-4711", named)
+    receipt = only(report(BEGIN + "\n" + recipient("failed", "5.1.1"), returned=returned))
+    assert (receipt.reference, receipt.raw["seal"]) == ("ab12cd-4711", SEAL)
+
+
 def test_a_forwarded_mail_bounces_for_the_address_that_we_wrote_to() -> None:
     fields = BEGIN + "\n" + recipient("failed", "5.1.1", final="rfc822; elsewhere@other.example")
     assert only(report(fields)).address == "anna@example.com"

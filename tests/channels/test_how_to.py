@@ -118,7 +118,7 @@ def test_the_package_of_the_page_is_built_found_and_sends_a_campaign(
     subprocess.run([*pip, "install", "--no-deps", "--target", site, *wheels.glob("*.whl")], check=True)
 
     stage.behaviour = Behaviour.ACCEPTS
-    shop = new_shop(tmp_path / "shop")
+    shop = new_shop(tmp_path / "shop").apart
     shop.variables = {"PYTHONPATH": str(site), "RELAY_TOKEN": "t"}
     binding = re.findall(r"```yaml\n# channels/relay.yaml\n(.*?)```", PAGE, re.DOTALL)[0]
     host, port = stage.server.server_address[:2]

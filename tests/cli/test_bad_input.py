@@ -204,7 +204,7 @@ def test_a_store_that_another_process_writes_to_is_waited_for_and_then_named(sho
     other = sqlite3.connect(shop.store_file(), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        said = sentence(shop.run("run", "spring_winback", "--yes"), 1)
+        said = sentence(shop.apart.run("run", "spring_winback", "--yes"), 1)
         assert "is locked: another process" in said
         assert shop.run("segment", "lapsed_buyers").code == 0, "looking waits for nobody"
     finally:
@@ -290,7 +290,7 @@ def test_a_disk_that_is_full_when_a_run_starts_leaves_a_run_that_finishes_later(
     try:
         for name, data in content.items():
             (disk / name).write_bytes(data)
-        said = shop.run("run", "spring_winback", "--yes")
+        said = shop.apart.run("run", "spring_winback", "--yes")
         assert said.code == 1, said
         assert "full" in said.err + said.out or "No space left" in said.out
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)

@@ -84,6 +84,51 @@ def test_pause_and_resume_work_with_a_broken_file_and_say_so_in_one_line(
     assert tidings("resume", "--channel", "email")[0] == 0
 
 
+# What somebody may do to config/workspace.yaml: the line that is changed, what it becomes, and whether `environments` stays.
+SLIPS = {
+    "an unknown key": ("currency: EUR", "currency: EUR\ncurency: EUR"),
+    "a wrong value": ("zone: Europe/Stockholm", "zone: Europe/Stokholm"),
+    "no YAML": ("currency: EUR", 'currency: [EUR\n\tx: "y'),
+    "no id": ("id: ", "# id: "),
+    "another salt": ("salt: ", "salt: another-"),
+    "a wrong key of an environment": ("outbox: true", "outbocks: true"),
+    "signs that are no UTF-8": ("currency: EUR", "currency: \udcff"),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_stopping_works_whatever_is_wrong_with_the_file_of_the_workspace(
+    workspace: Path, tidings: Command, slip: str
+) -> None:
+    path = workspace / "config/workspace.yaml"
+    text, (line, instead) = path.read_text(), SLIPS[slip]
+    assert line in text
+    path.write_bytes(text.replace(line, instead, 1).encode("utf-8", "surrogateescape"))
+    assert tidings("plan", CAMPAIGN)[0] != 0
+    for words in (("pause", CAMPAIGN), ("resume", CAMPAIGN), ("pause",), ("cancel", "autumn", "--yes")):
+        code, _, err = tidings(*words)
+        assert code == 0, err
+        assert err.count("\n") == (slip != "another salt")
+
+
+def test_a_store_that_nobody_named_never_stands_for_one_that_cannot_be_read(
+    workspace: Path, tidings: Command
+) -> None:
+    path = workspace / "config/workspace.yaml"
+    path.write_text(path.read_text().replace("  development:", "  development: [", 1))
+    code, out, err = tidings("pause")
+    assert (code, out) == (1, "") and "config/workspace.yaml:" in err
+
+
+def test_the_store_of_another_workspace_is_not_paused_by_a_broken_file(
+    workspace: Path, tidings: Command
+) -> None:
+    path = workspace / "config/workspace.yaml"
+    path.write_text(path.read_text().replace("\nid: ", "\ncolour: red\nid: other-", 1))
+    code, _, err = tidings("pause")
+    assert code != 0 and "belongs to the workspace" in err
+
+
 def test_cancel_runs_verify_and_in_doubt_work_with_a_broken_file(tidings: Command, place: str) -> None:
     code, out, err = tidings("cancel", "autumn", "--yes")
     assert (code, out, err) == (0, "4 messages of autumn cancelled.\n", warning(place))

@@ -90,7 +90,7 @@ def test_a_wrong_command_line_is_one_sentence_and_exit_code_2(
 
 def test_no_command_imports_prefect_and_check_imports_nothing_heavy(sent_shop: Shop) -> None:
     # The first check of a workspace draws its faxes; what it found is remembered.
-    sent_shop.ok("check")
+    sent_shop.apart.ok("check")
     commands = [
         ["--help"],
         ["check"],

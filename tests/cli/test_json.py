@@ -57,5 +57,5 @@ def test_the_keys_of_an_import(shop: Shop, run: Run) -> None:
 
 
 def test_with_json_nothing_else_is_on_the_output(shop: Shop) -> None:
-    said = shop.run("run", "spring_winback", "--yes", "--json")
+    said = shop.apart.run("run", "spring_winback", "--yes", "--json")
     assert said.data["state"] == "finished"

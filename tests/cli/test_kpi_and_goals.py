@@ -44,7 +44,8 @@ def test_days_and_sales_channels_that_cannot_be_are_refused_with_what_to_do(shop
         (("kpi", "--from", "1.1.2027"), "--from 2027-03-20"),
         (("kpi", "--by", "sales channel"), "`sales_channel: text`"),
         (("goals", "--as-of", "2999-01-01"), "not here yet"),
-        (("goals", "--as-of", "soon"), "--as-of 2027-03-31"),
+        (("goals", "--as-of", "soon"), "--as-of 2027-03-20"),
+        (("goals", "--as-of", "0001-01-01"), '"0001-01-01" is no day'),
     ):
         said = run(shop, *arguments)
         assert said.code == 2

@@ -19,16 +19,25 @@ import pytest
 
 from support.command_line import Shop
 
+LOOKED_AT = (
+    "verify", "plan", "plan spring_winback", "segment", "segment gold_gardeners", "in-doubt", "migrate",
+)  # fmt: skip
+
 
 def in_terminal(shop: Shop, *arguments: str, columns: int = 80, answer: str = "") -> tuple[int, str]:
     """Run a command in a terminal of its own; return its exit code and what stands on the screen."""
+    return screen_of(shop, "-m", "tidings.cli.main", *arguments, columns=columns, answer=answer)
+
+
+def screen_of(shop: Shop, *arguments: str, columns: int = 80, answer: str = "") -> tuple[int, str]:
+    """Run Python in a terminal of its own; return its exit code and what stands on the screen."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(("TIDINGS_", "COLUMNS"))
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "tidings.cli.main", *arguments],
+        [sys.executable, *arguments],
         cwd=shop.root,
         env={**variables, "TERM": "xterm"},
         stdin=theirs,
@@ -80,14 +89,26 @@ def test_the_tables_of_a_report_fit(answered_shop: Shop, columns: int) -> None:
     assert re.search(r"\(\d+\.\d\d to \d|\(-\d+\.\d\d to ", screen), "limits stand on one line"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    ["verify", "plan", "plan spring_winback", "segment", "segment gold_gardeners", "in-doubt", "migrate"],
-)
-def test_nothing_is_cut_off(answered_shop: Shop, arguments: str) -> None:
-    code, screen = in_terminal(answered_shop, *arguments.split())
-    assert code == 0
-    cut = [line for line in screen.splitlines() if "…" in line and not line.startswith("… and ")]
+@pytest.fixture(scope="module")
+def screens(answered_shop: Shop) -> dict[str, str]:
+    """What stands on the screen after each of the commands that only look, one after the other in one process."""
+    code, screen = screen_of(
+        answered_shop,
+        "-c",
+        "from tidings.cli.main import execute\n"
+        f"for one in {LOOKED_AT!r}:\n    print('\\f', execute(one.split()), flush=True)",
+    )
+    assert code == 0, screen
+    parts = re.split(r"\f (\d+)\n", screen)
+    assert parts[1::2] == ["0"] * len(LOOKED_AT), screen
+    return dict(zip(LOOKED_AT, parts[::2], strict=False))
+
+
+@pytest.mark.parametrize("arguments", LOOKED_AT)
+def test_nothing_is_cut_off(screens: dict[str, str], arguments: str) -> None:
+    shown = screens[arguments].splitlines()
+    assert shown != []
+    cut = [line for line in shown if "…" in line and not line.startswith("… and ")]
     assert cut == []
 
 

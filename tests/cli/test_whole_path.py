@@ -14,17 +14,16 @@ Run = Callable[..., Said]
 
 
 def test_from_an_empty_folder_to_a_report(tmp_path: Path) -> None:
-    outside = Shop(tmp_path)
-    assert "Next:" in outside.ok("init", "shop").out
+    assert "Next:" in Shop(tmp_path).apart.ok("init", "shop").out
     shop = Shop(tmp_path / "shop")
-    assert "no problems" in shop.ok("check").out
+    assert "no problems" in shop.apart.ok("check").out
     assert "wrote segments/gold.yaml" in shop.ok("new", "segment", "gold").out
     assert "wrote campaigns/again.yaml" in shop.ok("new", "campaign", "again", "--like", "spring_winback").out
     assert "no problems" in shop.ok("check").out
 
     write_customers(shop.root / "customers.csv")
     write_orders(shop.root / "orders.csv")
-    told = shop.ok("import", "customers.csv", "--as", "customers")
+    told = shop.apart.ok("import", "customers.csv", "--as", "customers")
     assert "made a new store" in told.err
     assert re.search(r"300 +customers new", told.out)
     assert re.search(r"480 +events new", shop.ok("import", "orders.csv", "--as", "orders").out)
@@ -34,7 +33,7 @@ def test_from_an_empty_folder_to_a_report(tmp_path: Path) -> None:
     assert f"{sendable() - 16} people" in planned or "writes to" in planned
     plan = re.search(r"--plan (\w+)", planned)
     assert plan is not None
-    sent = shop.ok("run", "spring_winback", "--plan", plan[1], "--yes").out
+    sent = shop.apart.ok("run", "spring_winback", "--plan", plan[1], "--yes").out
     number = int(re.search(r"(\d+) +accepted", sent)[1])
     outbox = shop.outbox()
     assert number == len(outbox) == len(set(outbox))
@@ -45,7 +44,7 @@ def test_from_an_empty_folder_to_a_report(tmp_path: Path) -> None:
     assert shop.outbox() == outbox
 
     assert "The ledger holds" in shop.ok("verify").out
-    report = shop.ok("report", "spring_winback").out
+    report = shop.apart.ok("report", "spring_winback").out
     assert "sample ratio  in order" in report
     assert "is up to date" in shop.ok("migrate").out
 

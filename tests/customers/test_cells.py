@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tidings.clock import to_micros
 from tidings.customers.cells import CellError, attribute_reader, decimal_of, instant_reader, typed_reader
 from tidings.customers.columns import Cell
+from tidings.customers.knowing import read_key
 from tidings.customers.matching import any_row_test, cell_test
 from tidings.definitions.kinds.importing import Column, RowTest
 from tidings.definitions.kinds.rules import Attribute
@@ -192,3 +193,9 @@ def test_a_number_is_read_exactly_or_refused(text: str) -> None:
         return
     assert value == Decimal(text)
     assert value.is_finite()
+
+
+def test_a_key_has_no_control_signs_and_may_have_any_letters() -> None:
+    assert read_key("王 C-1\u3000Å") == "王 C-1\u3000Å"
+    with pytest.raises(CellError, match="control sign"):
+        read_key("C-\x1b[31mRED")

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -18,6 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support import import_process
 from support.cost_files import (
     BARE,
     HEADER,
@@ -31,6 +28,7 @@ from support.cost_files import (
     yandex_file,
     yandex_row,
 )
+from support.forked import Forked
 from tidings.customers import cost_rows
 from tidings.customers.importing import import_file
 from tidings.definitions.kinds.figures import Vat
@@ -40,7 +38,6 @@ from tidings.errors import TidingsError
 from tidings.store.database import Store
 from tidings.store.tables import money, people
 
-TESTS = Path(__file__).resolve().parents[1]
 MARCH = [
     yandex_row("02.03.2027", "весна_сад_поиск", 4120, 96, "183,00"),
     yandex_row("02.03.2027", "бренд", 310, 22, "24,40"),
@@ -342,15 +339,10 @@ def test_killed_in_the_middle_every_day_is_whole_and_the_next_import_ends_it(
         for n in range(400)
     ]
     import_file(store, BARE, PLAIN, plain_file(tmp_path / "old.csv", PLAIN_HEADER, old))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "support.import_process", store.url, "PLAIN", str(file)],
-        stdout=subprocess.PIPE, text=True, cwd=TESTS, env={**os.environ, "PYTHONPATH": str(TESTS)},
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() != "done"
-    process.send_signal(signal.SIGKILL)
-    process.stdout.close()
-    process.wait(30)
+    process = Forked(import_process.main, store.url, "PLAIN", str(file))
+    assert process.stdout.readline().strip() not in ("", "done")
+    process.kill()
+    process.communicate(30)
     whole = {(row.day, row.source): 0 for row in costs(other)}
     for row in costs(other):
         whole[row.day, row.source] += row.amount

@@ -1,8 +1,4 @@
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from support import import_process
+from support.forked import Forked
 from support.import_world import (
     CUSTOMER_HEADER,
     CUSTOMERS,
@@ -28,7 +26,6 @@ from tidings.store.database import Store
 from tidings.store.tables import answers, people, sending
 from tidings.store.vocabulary import attributes_table
 
-TESTS = Path(__file__).resolve().parents[1]
 TABLES = (
     people.customers, attributes_table(DEFINITIONS.attributes), people.customer_lists, people.consents, people.events,
     people.event_items, sending.enrolments, answers.outcomes,
@@ -82,11 +79,7 @@ def numbers(result: Any) -> dict[str, Any]:
 
 def kill_once(store: Store, mapping: str, file: Path, after_chunks: int, delay: float) -> bool:
     """Start an import, kill it after so many chunks and a moment; return whether it had ended before."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "support.import_process", store.url, mapping, str(file)],
-        stdout=subprocess.PIPE, text=True, cwd=TESTS, env={**os.environ, "PYTHONPATH": str(TESTS)},
-    )  # fmt: skip
-    assert process.stdout is not None
+    process = Forked(import_process.main, store.url, mapping, str(file))
     ended = False
     for _ in range(after_chunks):
         line = process.stdout.readline()
@@ -95,9 +88,8 @@ def kill_once(store: Store, mapping: str, file: Path, after_chunks: int, delay: 
         if ended:
             break
     time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.stdout.close()
-    process.wait(30)
+    process.kill()
+    process.communicate(30)
     return ended
 
 

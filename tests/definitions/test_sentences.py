@@ -213,7 +213,7 @@ IN_A_CONDITION = [
     ("last_order_at: between 02.03.2027 and 2027-04-02", "PHR04", "write: 2027-03-02"),
     ("last_order_at: {not: before 02.03.2027}", "PHR05", "write: less than 2027-03-02"),
     ("country: before 2027-03-02", "PHR05", '{is: "before 2027-03-02"}'),
-    ("did: registered", "KEY04", "there is sent, delivered, bounced, opened, clicked, replied, unsubscribed, spam_reported, and every event"),
+    ("did: registered", "KEY04", "there is sent, delivered, bounced, opened, clicked, replied, redeemed, unsubscribed, spam_reported, and every event"),
     ("any:\n      - did_not: attended", "KEY04", "not supported by this version"),
     ("orders: at least two", "PHR05", '"two" is not a number'),
     ("orders: atleast 2", "PHR05", '"orders" is a number'),

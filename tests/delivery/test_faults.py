@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from support.components import missing
+from support.forked import Forked
 from support.ledger_channel import Channel, Letter, render
 from support.ledger_child import CONNECTIONS
 from support.ledger_harness import Findings, Harness
@@ -100,7 +100,7 @@ def _until_back(store: Store) -> None:
             return
 
 
-def _stop_outside_a_transaction(child: subprocess.Popen[str], store: Store) -> None:
+def _stop_outside_a_transaction(child: Forked, store: Store) -> None:
     """Stop a process when it holds no lock: a stopped process that holds SQLite's write lock stops everybody."""
     for _ in range(200):
         child.send_signal(signal.SIGSTOP)

@@ -10,6 +10,7 @@ from tidings.channels.protocol import Scope
 from tidings.customers.identity import address_hash
 from tidings.delivery.pause import resume_channel
 from tidings.delivery.receipts import TakenIn, take_in
+from tidings.delivery.reference import referrer_of
 from tidings.store.tables import keeping, people, sending
 
 
@@ -43,9 +44,10 @@ def test_a_complaint_suppresses_and_withdraws(store) -> None:
 
 def test_a_reference_out_of_a_mail_counts_only_with_the_right_recipient(store) -> None:
     first, second = world(store, 2)
-    mail = {"message_id_header": "<x@y>"}
+    referrer = referrer_of(store, SALT)
+    mail = {"message_id_header": "<x@y>", "seal": referrer.seal(first)}
     forged = receipt(
-        second, "bounced", "f", address="k0@example.com", raw=mail, permanent=True, scope=Scope.RECIPIENT
+        second, "bounced", "f", address="k1@example.com", raw=mail, permanent=True, scope=Scope.RECIPIENT
     )
     nameless = receipt(second, "bounced", "n", raw=mail)
     right = receipt(first, "bounced", "r", address="k0@example.com", raw=mail)

@@ -8,8 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from support.ledger_legs import run_by, settle
-from support.ledger_world import World
-from tidings.clock import FixedClock, to_micros
+from tidings.clock import to_micros
 from tidings.delivery.fallback import fall_back
 from tidings.delivery.verify import verify
 from tidings.store.database import Store
@@ -19,17 +18,21 @@ messages, receipts = sending.messages, sending.receipts
 
 
 @pytest.fixture
-def fallen(store: Store, clock: FixedClock) -> World:
+def fallen(make_store: Callable[..., Store], dialect: str) -> Store:
     """Customer 1: e-mail bounced, SMS unconfirmed, fax accepted; 2: e-mail delivered."""
+    return make_store(dialect, fill=_fall)
+
+
+def _fall(store: Store) -> None:
     world, run = run_by(store, 2)
     settle(store, world, 2, "delivered")
     settle(store, world, 1, "bounced")
-    fall_back(store, run, world.run_id, now=clock.now())
+    fall_back(store, run, world.run_id, now=store.clock.now())
     settle(store, world, 1, "unconfirmed")
-    now = to_micros(clock.now())
+    now = to_micros(store.clock.now())
     with store.durable("test") as connection:
         connection.execute(sa.update(messages).where(messages.c.leg == 1).values(accepted_at=now))
-    fall_back(store, run, world.run_id, now=clock.now())
+    fall_back(store, run, world.run_id, now=store.clock.now())
     settle(store, world, 1, "accepted")
     with store.durable("test") as connection:
         fax = sa.select(messages.c.id).where(messages.c.leg == 2).scalar_subquery()
@@ -37,7 +40,6 @@ def fallen(store: Store, clock: FixedClock) -> World:
             sa.insert(sending.provider_refs).values(channel="fax", provider_ref="f1", message_id=fax)
         )
         _receipt(connection, "bounced", _leg(0), "e1")
-    return world
 
 
 def _leg(number: int) -> sa.ColumnElement[bool]:
@@ -85,8 +87,8 @@ def _receipt_not_merged(connection: sa.Connection) -> None:
     _receipt(connection, "complained", messages.c.customer_id == 2, "e2")
 
 
-def test_an_honest_ledger_of_three_channels_holds(store: Store, fallen: World) -> None:
-    verdict = verify(store)
+def test_an_honest_ledger_of_three_channels_holds(fallen: Store) -> None:
+    verdict = verify(fallen)
     assert verdict.broken == ()
     (run,) = verdict.runs
     assert (run.planned, run.accepted, run.rejected, run.unconfirmed, run.balanced) == (4, 2, 1, 1, True)
@@ -106,8 +108,8 @@ def test_an_honest_ledger_of_three_channels_holds(store: Store, fallen: World) -
     ],
 )
 def test_each_rule_about_legs_finds_its_break(
-    store: Store, fallen: World, breaks: Callable[[sa.Connection], None], check: str
+    fallen: Store, breaks: Callable[[sa.Connection], None], check: str
 ) -> None:
-    with store.durable("break") as connection:
+    with fallen.durable("break") as connection:
         breaks(connection)
-    assert check in {one.check for one in verify(store).broken}
+    assert check in {one.check for one in verify(fallen).broken}

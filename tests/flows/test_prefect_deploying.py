@@ -30,7 +30,7 @@ SOURCES = sorted((ROOT / "src" / "tidings").rglob("*.py"))
 @pytest.fixture
 def shop(tmp_path):
     """A workspace that Prefect wakes, and the command in it."""
-    made = new_shop(tmp_path / "shop")
+    made = new_shop(tmp_path / "shop").apart
     made.change("config/workspace.yaml", "clock: embedded", "clock: prefect")
     return made
 

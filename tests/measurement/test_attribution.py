@@ -106,6 +106,25 @@ def test_a_window_holds_its_first_instant_and_not_the_conversion_itself(store: S
     assert {label for label, value in given.items() if value} == {"first_instant", "just_before"}
 
 
+def test_the_code_an_order_was_paid_with_counts_for_that_order(store: Store) -> None:
+    at = OPENS + 3 * DAY
+    touches = [
+        Touch(1, "email", "clicked", at - DAY, "spring", 1),
+        Touch(1, "email", "redeemed", at, "spring", 1),
+        Touch(1, "search", "visited", at, "at_the_same_instant"),
+        Touch(2, "code", "redeemed", at, "leaflet"),
+    ]
+    fill(store, touches, [Order(1, at, 1000), Order(2, at, 2000), Order(2, at - DAY, 4000)])
+    answer = the_answer(store, ask(store, workspace(), PERIOD), "campaign", ("linear", "time_decay"))
+    for given in answer.models.values():
+        assert {label: value for label, value in given.conversions.items() if value} == {
+            "spring": 1,
+            "leaflet": 1,
+        }
+        assert given.values["leaflet"] == 2000
+    assert answer.unattributed.count == 1
+
+
 def test_of_the_touches_by_one_message_the_strongest_counts_once(store: Store) -> None:
     at = OPENS + 3 * DAY
     hours = [timedelta(hours=n) for n in range(9)]
@@ -290,6 +309,23 @@ def test_days_are_whole_on_the_workspace_clock() -> None:
     for first, last in (("2027-03-02", "2027-03-01"), ("March", None), ("20270301", None)):
         with pytest.raises(UsageError):
             period_of(first, last, definitions, date(2027, 5, 1))
+    for first, last in (("0001-01-01", None), (None, "9999-12-31")):
+        with pytest.raises(UsageError, match="is no day"):
+            period_of(first, last, definitions, date(2027, 5, 1))
+    with pytest.raises(UsageError, match="2027-05-02 is not here yet: today is 2027-05-01"):
+        period_of("2027-05-02", None, definitions, date(2027, 5, 1))
+    assert period_of("2027-05-01", "2027-05-31", definitions, date(2027, 5, 1)).closes > 0
+
+
+def test_an_order_of_the_chain_that_names_cannot_have_is_a_sentence(store: Store) -> None:
+    touches, orders = draw(1, 20)
+    fill(store, touches, orders)
+    asked = ask(store, workspace(), PERIOD)
+    with pytest.raises(
+        UsageError, match="a chain of order 60 over 3 channels has too many states"
+    ) as refused:
+        asked.answer("channel", ("markov",), tuning=replace(asked.rule.tuning, order=60))
+    assert refused.value.what_to_do == "ask for a lower --order"
 
 
 def test_no_statement_is_made_for_each_customer(store: Store) -> None:

@@ -245,6 +245,8 @@ def test_an_order_is_found_by_its_key_or_the_number_of_its_event_and_else_says_w
     goals = ("order_placed",)
     found = find_conversion(store, goals, "B")
     assert find_conversion(store, goals, str(found.event)).event == found.event
+    fill(store, [], [Order(1, OPENS + DAY, 700, key="id:told-by-the-shop")])
+    assert find_conversion(store, goals, "told-by-the-shop").customer == "c1"
     with pytest.raises(UsageError, match='there is no order "X"'):
         find_conversion(store, goals, "X")
     with pytest.raises(UsageError, match="nobody is known"):

@@ -144,6 +144,24 @@ def test_cost_without_touches_and_touches_without_cost_are_said(store: Store) ->
     assert any(one.startswith("Credit without cost: brand.") for one in table.words)
 
 
+def test_ads_are_paid_for_by_the_name_that_their_touches_go_by(store: Store) -> None:
+    world = World(store, shop(campaign()))
+    world.add(Planted(treated=8, held=2, base=0.0, lift=0.0))
+    paid(store, None, 1_200, label="brand")
+    paid(store, None, 300, label="brand", medium="display")
+    paid(store, None, 1_500, label="Old Ad")
+    world.touches([(1, "search", "brand", "visited", ANCHOR), (2, "search", "autumn", "visited", ANCHOR)])
+    world.orders([(1, ANCHOR + timedelta(hours=3), 900, "EUR")])
+    table = world.beside()
+    row = next(one for one in table.rows if one.name == "brand")
+    assert (row.cost, row.credited, row.cost_per_conversion) == (1_500, 1, 1_500)
+    assert row.roas == pytest.approx(0.6)
+    assert dict(table.unmatched) == {"Old Ad": 1_500}
+    assert not any("brand" in one for one in table.words if one.startswith("Credit without cost"))
+    # By channel it is the medium that it was paid for.
+    assert dict(world.beside(by="channel").unmatched) == {}
+
+
 def test_a_channel_without_a_price_is_named_with_its_file(store: Store) -> None:
     world = World(store, shop(campaign()))
     world.add(Planted(treated=8, held=2))

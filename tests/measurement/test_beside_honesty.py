@@ -154,7 +154,7 @@ def test_a_campaign_that_drives_customers_away_has_no_factor(store: Store) -> No
     world.add(Planted(treated=800, held=200, base=0.5, lift=-0.3, channels={"": "sms"}))
     table = world.beside()
     assert table.rows[0].over_claiming.reason == "the effect is below nothing"
-    assert any("fewer came because of it" in one and "less than it cost" in one for one in table.words)
+    assert any("fewer came because of it" in one and "EUR less revenue." in one for one in table.words)
 
 
 def test_without_a_rule_of_credit_events_with_revenue_are_conversions(store: Store) -> None:

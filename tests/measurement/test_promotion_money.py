@@ -26,7 +26,7 @@ from support.promoted import (
 from tidings.definitions.kinds.campaign import Campaign, Variant
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.offer import Offer
-from tidings.definitions.values import Money
+from tidings.definitions.values import Money, Price
 from tidings.definitions.workspace import Definitions
 from tidings.measurement.promotions.result import Economics
 from tidings.measurement.redemptions import refresh
@@ -163,6 +163,10 @@ def test_messages_cost_what_was_handed_over_at_the_price_of_the_channel(store: S
     everybody, *each = found.earned
     assert (everybody.arm, everybody.cost) == ("treated", pytest.approx(70.0))
     assert {one.arm: one.cost for one in each} == {"warm": pytest.approx(35.0), "direct": pytest.approx(35.0)}
+    cheap = replace(paid, cost=Price(1_740_000, "EUR"))
+    parts = told(store, replace(definitions, channels={"email": cheap})).spent
+    assert parts is not None
+    assert parts.for_messages == 2 * round(25 * 1.74), "43.5 cents for each of two variants"
     free = told(store, definitions)
     assert any("channels/email.yaml names no cost" in words for words in free.notes)
 

@@ -135,12 +135,21 @@ def test_a_warning_stands_before_the_effects(store: Store) -> None:
     ],
 )
 def test_an_instant_is_read_on_the_workspace_clock(text: str, instant: datetime) -> None:
-    assert _instant(text, ZONE) == instant
+    assert _instant(text, ZONE, AFTERWARDS) == instant
 
 
 def test_an_instant_that_is_none_is_refused() -> None:
-    with pytest.raises(UsageError, match="not an instant"):
-        _instant("20 March", ZONE)
+    for text in ("20 March", "9999-12-31", "2027-03-20T25:00"):
+        with pytest.raises(UsageError, match="not an instant"):
+            _instant(text, ZONE, AFTERWARDS)
+
+
+def test_no_report_is_made_as_of_a_time_to_come() -> None:
+    now = datetime(2027, 3, 20, 11, tzinfo=UTC)
+    assert _instant("2027-03-20", ZONE, now) == now
+    for text in ("2027-03-21", "2027-03-20T12:01", "2027-03-20T12:01+01:00"):
+        with pytest.raises(UsageError, match="is not here yet: it is 2027-03-20 12:00"):
+            _instant(text, ZONE, now)
 
 
 @pytest.mark.parametrize("arguments", [(), ("spring", "--all", "--pdf")])

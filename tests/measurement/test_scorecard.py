@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support.measured import AFTERWARDS, run_seeded
 from support.movement_world import NOW, ZONE, Bought, put, shop, when
 from tidings.clock import to_micros
 from tidings.definitions.conditions import DidCondition
@@ -21,7 +22,9 @@ from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.values import Share
 from tidings.errors import UsageError
 from tidings.measurement import conversions
+from tidings.measurement.report import make_report
 from tidings.measurement.scorecard.asking import GoalCard, Scorecard, make_scorecard
+from tidings.measurement.scorecard.serving import Credits, _caused
 from tidings.store.batches import insert_rows
 from tidings.store.database import Store
 from tidings.store.tables import answers
@@ -114,7 +117,7 @@ def test_a_segment_limits_a_goal_to_those_who_were_in_it_on_the_first_day(store:
     found = card_of(store, wanted, segments={"lapsed": lapsed})
     # Who bought since is in the segment no more, and is just whom the goal is about.
     assert found.actual == 1
-    assert found.words == ("lapsed: its members as of 2026-07-01",)
+    assert found.words == ("members of lapsed as of 2026-07-01",)
 
 
 def _days(number: int) -> Any:
@@ -202,6 +205,19 @@ def _campaign(name: str, serves: str) -> Campaign:
     from support.measured import CAMPAIGN
 
     return replace(CAMPAIGN, id=name, title=name, serves=serves)
+
+
+def test_what_a_campaign_with_wordings_caused_is_told_of_all_treated_and_not_of_its_parts(
+    store: Store,
+) -> None:
+    _, definitions = run_seeded(store, n=700)
+    caused, why = _caused(Credits(store, definitions, {}), "spring", AFTERWARDS)
+    assert [one.metric for one in caused] == ["order_placed", "revenue"]
+    report = make_report(store, definitions, "spring", as_of=AFTERWARDS)
+    whole = next(one for one in report.effects if one.metric.name == "order_placed")
+    assert (whole.arm, whole.against, why) == ("treated", "holdout", "")
+    assert whole.total is not None
+    assert caused[0].total == whole.total[0]
 
 
 def test_nothing_in_the_store_is_not_known_and_never_a_number(store: Store) -> None:

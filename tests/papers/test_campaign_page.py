@@ -6,13 +6,15 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pypdfium2
 import pytest
 
 from support.measured import AFTERWARDS, ANCHOR, CAMPAIGN, definitions_with, run_seeded
 from tidings.measurement.report import Report, make_report
-from tidings.papers.campaign_page import campaign_page
+from tidings.papers.campaign_page import _unconfirmed, campaign_page
+from tidings.papers.economics_section import _cell
 from tidings.papers.html import html
 from tidings.papers.paper import Grid, Paper, Points, Section, Words
 from tidings.papers.pdf import pdf
@@ -153,3 +155,18 @@ def test_a_picture_becomes_a_png_of_twice_its_size(report: Report) -> None:
     content = png(one.svg, width=680)
     assert content.startswith(b"\x89PNG")
     assert int.from_bytes(content[16:20]) == 1360
+
+
+def test_money_and_its_limits_stand_on_two_lines_so_that_three_arms_fit_the_paper() -> None:
+    told = SimpleNamespace(currency="EUR")
+    assert _cell(told, (-2396.69, (-7349.49, 2556.11))) == "\u22122,396.69\n(\u22127,349.49 to 2,556.11)"
+    assert _cell(told, (24_463.0, None)) == "24,463\n(no interval)"
+
+
+def test_where_a_channel_confirms_nothing_the_page_says_what_delivered_means() -> None:
+    told = SimpleNamespace(
+        funnel=[SimpleNamespace(arm="treated", as_json=lambda: {"accepted": 100, "delivered": 4})]
+    )
+    assert "mail servers confirm nothing" in _unconfirmed(told)
+    told.funnel[0].as_json = lambda: {"accepted": 100, "delivered": 100}
+    assert _unconfirmed(told) == ""

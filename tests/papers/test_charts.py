@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from support.pictures import SVG, drawn, texts
 from tidings.papers.charts.credit import credit
 from tidings.papers.charts.figures import ArmFunnel, CreditLine, Estimate, Figures, Panel, Step
 from tidings.papers.charts.funnel import funnel, percent
-from tidings.papers.charts.ink import width_of, wrapped
+from tidings.papers.charts.ink import PAPER, WIDTH, width_of, wrapped
 from tidings.papers.charts.intervals import intervals
 from tidings.papers.charts.ladder import ladder
 from tidings.papers.charts.scale import for_intervals, step_of
@@ -106,6 +107,45 @@ def test_credit_and_effect_stand_on_one_axis() -> None:
     zero = float(bar.get("x"))
     assert math.isclose(float(dot.get("cx")) - zero, float(bar.get("width")) / 2, abs_tol=0.2)
     assert {"1,000", "500", "2 times the effect", "not known: nobody was held out"} <= set(texts(root))
+
+
+@pytest.mark.parametrize("thousands", [1, 1_000, 100_000])
+@pytest.mark.parametrize(
+    "effect",
+    [(24_463, 11_598, 37_327), (-24_463, -37_327, -11_598), (100, -20_000, 20_200), (None, None, None)],
+)
+def test_no_words_of_credit_and_effect_stand_over_others(
+    thousands: int, effect: tuple[float | None, float | None, float | None]
+) -> None:
+    middle, low, high = (None if one is None else one * thousands for one in effect)
+    why = "effect not known: no run of it here has a window in this time, so nobody was held out"
+    lines = [
+        CreditLine("春季老顧客回購活動：園藝與戶外傢俱全館七五折", 50_246 * thousands, middle, low, high, "credit 12.1 × the effect"),
+        CreditLine("Весенняя акция для ушедших покупателей «Сад и огород»", 20_913 * thousands, why=why),
+        CreditLine("b", 50_000 * thousands, -900 * thousands, -1000 * thousands, -800 * thousands, "credit 55.6 × the effect"),
+    ]  # fmt: skip
+    picture = credit("C", lines, Figures("TWD"), model="time_decay")
+    assert not overlapping(picture)
+    assert "".join(why.split()) in "".join("".join(texts(drawn(picture))).split())
+
+
+def overlapping(svg: str) -> list[tuple[str, str]]:
+    """Return the pairs of texts of a picture that cover each other, and each that leaves it with itself."""
+    boxes = []
+    for one in drawn(svg).iter(f"{SVG}text"):
+        if one.get("stroke") == PAPER:
+            continue
+        words, size = one.text or "", float(one.get("font-size"))
+        x, y, wide = float(one.get("x")), float(one.get("y")), 0.9 * width_of(words, size)
+        left = x - {"end": wide, "middle": wide / 2}.get(one.get("text-anchor"), 0.0)
+        boxes.append((left, left + wide, y - 0.7 * size, y, words))
+    found = [
+        (one[4], other[4])
+        for one, other in combinations(boxes, 2)
+        if min(one[1], other[1]) - max(one[0], other[0]) > 1
+        and min(one[3], other[3]) - max(one[2], other[2]) > 1
+    ]
+    return found + [(one[4], one[4]) for one in boxes if one[0] < -2 or one[1] > WIDTH + 2]
 
 
 def test_the_ladder_says_start_came_went_and_end_of_each_step() -> None:

@@ -170,3 +170,20 @@ def test_the_tables_of_a_report_say_what_the_report_says(store: Store) -> None:
         assert len(frame(one)) == len(one.rows)
         csv_bytes(one)
     xlsx_bytes([effects, funnel, refusals], zone=STOCKHOLM, made_at=AT)
+
+
+@pytest.mark.parametrize(
+    ("locale", "form"),
+    [
+        ("hu", CsvForm(";", ",")),
+        ("tr_TR", CsvForm(";", ",")),
+        ("el", CsvForm(";", ",", bom=True)),
+        ("de-AT", CsvForm(";", ",")),
+        ("de-CH", CsvForm(",", ".")),
+        ("es-MX", CsvForm(",", ".")),
+        ("zh-TW", CsvForm(",", ".", bom=True)),
+        ("en-GB", CsvForm(",", ".")),
+    ],
+)
+def test_a_csv_is_written_as_spreadsheets_of_the_country_open_it(locale: str, form: CsvForm) -> None:
+    assert CsvForm.of(locale) == form

@@ -75,6 +75,7 @@ ORDER = {"event": "order_placed", "customer": "C1"}
         ({}, 400, "`event`"),
         ({**ORDER, "event": "order_plcaed"}, 400, '"order_plcaed" is not an event of config/events.yaml'),
         ({**ORDER, "event": 5}, 400, "`event` must be a text"),
+        ({**ORDER, "customer": "C-1\x1b]0;x\x07"}, 400, "`customer` holds an invisible sign"),
         ({**ORDER, "custmer": 5}, 400, '"custmer" is not a key'),
         ({"event": "page_viewed"}, 400, "`customer`, or `visitor`"),
         ({"event": "page_viewed", "properties": {"page": " "}}, 400, "nothing of who it was"),

@@ -146,7 +146,9 @@ def test_codes_of_all_signs_can_be_asked_for(web: httpx.Client, code: str) -> No
         (b'{"code": "A", "id": "1", "discount": "2.505"}', "more decimal places"),
         (b'{"code": "A", "id": "1", "currency": "EUR"}', "says nothing"),
         (b'{"code": "A", "id": "1", "discount": 1, "currency": "euro"}', "three capital letters"),
+        ('{"code": "A", "id": "1", "discount": 1, "currency": "ΕUR"}'.encode(), "three capital letters"),  # noqa: RUF001
         (b'{"code": "A", "id": "1", "anyway": "yes"}', "true or false"),
+        (b'{"code": "A", "id": "1", "\\ud800": 1}', "not a key of a redemption"),
         (b'{"code": "A\\u0000", "id": "1"}', "`code` must be a text"),
     ],
 )

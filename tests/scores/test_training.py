@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from tidings.scores.judging import area, brier, difference, groups
 from tidings.scores.keeping import find, keep, latest
 from tidings.scores.model import canonical, hash_of, logistic, model_from
 from tidings.scores.training import train
-from tidings.scores.words import verdict
+from tidings.scores.words import figures, verdict
 from tidings.store.database import Store
 from tidings.store.tables import money
 
@@ -47,6 +48,24 @@ def test_a_trained_score_comes_back_from_its_json_with_the_same_chances(store: S
     values[draw.random(values.shape) < 0.2] = np.nan
     np.testing.assert_array_equal(kept.model.chances(values), trained.model.chances(values))
     assert kept.quality == json.loads(json.dumps(trained.quality))
+
+
+def test_days_are_those_of_the_workspace_clock_and_the_last_one_is_inside() -> None:
+    # From the midnight before 1 May to the one after 29 July, in Taipei: in UTC both are the evening before.
+    first, last = datetime(2026, 4, 30, 16, tzinfo=UTC), datetime(2026, 7, 29, 16, tzinfo=UTC)
+    window = {
+        "cut_off": to_micros(first), "answers_until": to_micros(last), "customers": 100, "did": 37, "base_rate": 0.37,
+    }  # fmt: skip
+    quality = {
+        "trained": [window],
+        "validated": window,
+        "auc": {"value": 0.6, "low": 0.5, "high": 0.7},
+        "brier": {"value": 0.2, "of_base_rate": 0.21},
+        "calibration": {"said": 0.3, "did": 0.37, "slope": None},
+    }
+    told = dict(figures(quality, ZoneInfo("Asia/Taipei")))
+    assert told["judged by"] == "100 customers, 2026-05-01 to 2026-07-29, all of it later"
+    assert "2026-04-30 to 2026-07-29" in dict(figures(quality, ZoneInfo("UTC")))["learnt from"]
 
 
 def test_the_same_facts_give_the_same_numbers_on_every_database(make_store: Callable[..., Store]) -> None:
@@ -223,7 +242,7 @@ def test_a_history_brought_in_at_once_is_no_leak(store: Store) -> None:
         (Shop(5), {}, "there is no event of those it learns from"),
         (Shop(1, [Happened(1, "order_placed", NOW - timedelta(days=20))]), {}, "events begin on 2027-02-10"),
         (habits(customers=60), {}, "customers had done anything before"),
-        (habits(customers=300), {"did": "thanked"}, "only 0 did thanked between"),
+        (habits(customers=300), {"did": "thanked"}, "only 0 did thanked from 20"),
         (
             Shop(
                 300,
@@ -234,7 +253,7 @@ def test_a_history_brought_in_at_once_is_no_leak(store: Store) -> None:
                 ],
             ),
             {},
-            "only 0 did not do order_placed between",
+            "only 0 did not do order_placed from 20",
         ),
     ],
     ids=["no event", "too short a history", "too few people", "nobody did it", "everybody did it"],

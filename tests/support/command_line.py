@@ -1,22 +1,26 @@
-"""The real `tidings` command in a workspace on disk, and the files of a small shop for it to read.
+"""The `tidings` command in a workspace on disk, in this process or as its own, and the files of a small shop for it.
 
 The command goes by the machine's clock, so the dates in the files are counted back from today.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from support.shop import copy_workspace
+from tidings.cli.main import execute
 
 CUSTOMERS = 300
 LAPSED = 180
@@ -43,11 +47,23 @@ class Said:
 
 
 class Shop:
-    """A copied workspace, the command run in it as its own process, and the files it imports."""
+    """A copied workspace, the command run in it, and the files it imports.
 
-    def __init__(self, root: Path) -> None:
+    The command is run inside the process of the tests: a new one costs most of a second to load what is loaded here. Where a
+    process has to be hurt, or its start is part of what is shown, `apart` is the same shop with processes of its own.
+    """
+
+    def __init__(self, root: Path, *, apart: bool = False) -> None:
         self.root = root
         self.variables: dict[str, str] = {}
+        self._apart = apart
+
+    @property
+    def apart(self) -> Shop:
+        """The shop with each command as a process of its own."""
+        shop = Shop(self.root, apart=True)
+        shop.variables = self.variables
+        return shop
 
     def run(
         self,
@@ -57,7 +73,12 @@ class Shop:
         variables: Mapping[str, str] | None = None,
         feed: str = "",
     ) -> Said:
-        """Run `tidings ARGUMENTS` and return what it answered; a traceback fails the test at once."""
+        """Run `tidings ARGUMENTS` and return what it answered; a traceback fails the test at once.
+
+        What is to happen in the process `before` the command needs a process of its own.
+        """
+        if not self._apart and before is None:
+            return self._here(arguments, self._environment(variables), feed)
         done = subprocess.run(
             [sys.executable, "-m", "tidings.cli.main", *arguments],
             cwd=self.root,
@@ -72,6 +93,20 @@ class Shop:
         said = Said(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in said.err + said.out, said.err
         return said
+
+    def _here(self, arguments: tuple[str, ...], environment: dict[str, str], feed: str) -> Said:
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        typed = io.TextIOWrapper(io.BytesIO(feed.encode()), "utf-8")
+        with (
+            patch.dict(os.environ, environment, clear=True),
+            patch.object(sys, "stdin", typed),
+            chdir(self.root),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = execute(arguments)
+        said, wrong = (one.buffer.getvalue().decode() for one in (out, err))  # type: ignore[attr-defined]
+        return Said(code, said, wrong)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `tidings ARGUMENTS` and return the process; the test ends it."""

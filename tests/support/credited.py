@@ -239,7 +239,9 @@ def naive_paths(
         found = []
         for one in sorted((one for one in touches if one.customer == order.customer), key=lambda one: one.at):
             window = rule.window(one.channel, one.kind)
-            if window >= 0 and order.at - timedelta(microseconds=window) <= one.at < order.at:
+            since = order.at - timedelta(microseconds=window)
+            paid_with = one.kind == "redeemed" and one.at == order.at
+            if window >= 0 and (since <= one.at < order.at or paid_with):
                 found.append(one)
         return collapsed(found)
 

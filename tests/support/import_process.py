@@ -1,11 +1,10 @@
-"""A process that imports a file, for tests that kill it: `python -m support.import_process URL MAPPING FILE`.
+"""A process that imports a file, for tests that kill it.
 
 It prints a line for every chunk that was kept, so that a test knows when to strike.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from support import cost_files, import_world
@@ -14,9 +13,8 @@ from tidings.customers import driving
 from tidings.customers.importing import import_file
 
 
-def main() -> None:
-    """Import and say `done` at the end."""
-    url, mapping, file = sys.argv[1:]
+def main(url: str, mapping: str, file: str) -> int:
+    """Import a file by the mapping of that name and say `done` at the end."""
     store_chunk = driving._store_chunk
 
     def told(job: driving.Job, *more: object) -> None:
@@ -28,7 +26,4 @@ def main() -> None:
         found = getattr(import_world, mapping, None) or getattr(cost_files, mapping)
         import_file(store, import_world.DEFINITIONS, found, Path(file))
     print("done", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -1,6 +1,6 @@
-"""A sender in a process of its own, to be killed: `python ledger_child.py KIND URL RUN PORT LEASE [BYTES]`.
+"""A sender in a process of its own, to be killed.
 
-BYTES: how much any file of it may still grow, as on a disk that is nearly full. Errors end it as they end a command.
+`room` is how much any file of it may still grow, as on a disk that is nearly full. Errors end it as they end a command.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ import signal
 import sys
 from datetime import datetime
 from pathlib import Path
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.ledger_senders import SENDERS
 from support.stores import ENVIRONMENT, START, WORKSPACE
@@ -52,7 +49,3 @@ def limit_files(path: Path, room: int) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     largest = max(one.stat().st_size for one in path.parent.glob(f"{path.name}*"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest + room, resource.RLIM_INFINITY))
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from support import ledger_child
+from support.forked import Forked
 from support.ledger_sink import Sink
 from support.ledger_world import World, states
 from tidings.store.database import Store
@@ -61,18 +60,12 @@ class Harness:
         self.random = random.Random(seed)
         self.lease = 60.0
 
-    def spawn(self, *more: str) -> subprocess.Popen[str]:
+    def spawn(self, *more: str) -> Forked:
         """Start a sender and wait until it has opened the store."""
-        child = subprocess.Popen(
-            [
-                *(sys.executable, "-I", ledger_child.__file__, self.kind, self.store.url),
-                *(str(self.world.run_id), str(self.sink.port), str(self.lease), *more),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        child = Forked(
+            ledger_child.main,
+            *(self.kind, self.store.url, str(self.world.run_id), str(self.sink.port), str(self.lease), *more),
         )
-        assert child.stdout is not None
         if child.stdout.readline() != "open\n":
             raise AssertionError(f"the sender did not start: {child.communicate()[1]}")
         return child
@@ -105,12 +98,12 @@ class Harness:
         findings.seconds = time.monotonic() - begun
         return self.judge(findings)
 
-    def wait_for(self, child: subprocess.Popen[str], count: int) -> None:
+    def wait_for(self, child: Forked, count: int) -> None:
         """Wait until the sink has taken so many messages, or the sender ended."""
         while self.sink.count < count and child.poll() is None:
             time.sleep(PROBE_SECONDS)
 
-    def finish(self, child: subprocess.Popen[str]) -> None:
+    def finish(self, child: Forked) -> None:
         """Let a sender end by itself."""
         out, err = child.communicate(timeout=120)
         assert child.returncode == 0, f"{out}\n{err}"

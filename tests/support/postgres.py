@@ -73,6 +73,7 @@ class Server:
     def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
         self.folder = folder
         self.process = process
+        self._ours: psycopg.Connection | None = None
 
     def url(self, database: str) -> str:
         return f"postgresql://tidings@/{database}?host={self.folder}"
@@ -81,9 +82,15 @@ class Server:
         return f"host={self.folder} user=tidings dbname={database}"
 
     def execute(self, statement: str) -> None:
-        """Run one statement outside any transaction, such as CREATE DATABASE."""
-        with psycopg.connect(self.conninfo(), autocommit=True) as connection:
-            connection.execute(statement)
+        """Run one statement outside any transaction, such as CREATE DATABASE, on a connection that is kept for the next."""
+        if self._ours is None or self._ours.closed:
+            self._ours = psycopg.connect(self.conninfo(), autocommit=True)
+        self._ours.execute(statement)
+
+    def close(self) -> None:
+        """Give up the kept connection."""
+        if self._ours is not None:
+            self._ours.close()
 
 
 @contextmanager
@@ -122,6 +129,7 @@ def running(binaries: Path) -> Iterator[Server]:
             _wait(server)
             yield server
         finally:
+            server.close()
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(20)

@@ -66,7 +66,14 @@ class Stores:
 
     def url(self, dialect: str, *, bare: bool = False) -> str:
         """Return the address of a new store."""
-        template = self._template(dialect, bare)
+        return self._copy(dialect, self._template(dialect, bare))
+
+    def copy(self, url: str) -> str:
+        """Return the address of a new store that is as the one at `url`, which nobody uses."""
+        dialect = "sqlite" if url.startswith("sqlite") else "postgresql"
+        return self._copy(dialect, _name(url))
+
+    def _copy(self, dialect: str, template: str) -> str:
         name = f"t{next(self.numbers)}"
         if dialect == "sqlite":
             path = self.folder / f"{name}.sqlite"
@@ -103,6 +110,12 @@ class Stores:
         with open_store(url, create=True) as store:
             if not bare:
                 apply_changes(store, ATTRIBUTES)
-        name = url.removeprefix("sqlite:///") if dialect == "sqlite" else url.split("?")[0].rsplit("/", 1)[1]
-        self.made[dialect, bare] = name
+        self.made[dialect, bare] = name = _name(url)
         return name
+
+
+def _name(url: str) -> str:
+    """Return the file of a store, or the database in the server."""
+    if url.startswith("sqlite"):
+        return url.removeprefix("sqlite:///")
+    return url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]

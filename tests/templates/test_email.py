@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -57,6 +58,13 @@ def test_the_message_id_is_the_same_for_the_same_message_and_differs_between_run
         != parsed(other.fill(recipient(), URLS))["Message-ID"]
     )
     assert first.fill(recipient(), URLS) == again.fill(recipient(), URLS)
+
+
+def test_both_of_our_names_carry_the_seal_of_a_message() -> None:
+    sealed = replace(recipient(), reference="ab12cd-7", seal="0123456789abcdef")
+    message = parsed(rich().fill(sealed, URLS))
+    assert message["Message-ID"] == "<m7.r1.0123456789abcdef@nordicgarden.example>"
+    assert message["X-Tidings-Reference"] == "ab12cd-7-0123456789abcdef"
 
 
 def test_bytes_are_ascii_in_short_crlf_lines() -> None:

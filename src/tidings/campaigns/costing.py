@@ -8,11 +8,9 @@ from typing import Any
 
 from tidings.campaigns.plan import ChannelCost, LegCount, Plan
 from tidings.definitions.kinds.campaign import Campaign
+from tidings.definitions.values import MILLION
 from tidings.definitions.workspace import Definitions
 from tidings.errors import RefusedByPolicy
-
-# What is spent is counted in millionths of the minor unit.
-MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,9 @@ def cost_of(
         if channel.cost is not None:
             price = channel.cost
             channels.append(
-                ChannelCost(name, price.minor, price.currency, channel.cost_unit, messages.get(name, 0))
+                ChannelCost(
+                    name, _minor(price.millionths), price.currency, channel.cost_unit, messages.get(name, 0)
+                )
             )
     fixed = tuple((name, money.minor, money.currency) for name, money in campaign.costs)
     budget = campaign.budget
@@ -89,8 +89,13 @@ def spending(plan: Plan) -> dict[str, Any]:
     return {
         "budget": plan.budget,
         "fixed": sum(cost for _, cost, _ in plan.fixed_costs),
-        "prices": {one.channel: round(one.price * one.units * MILLION) for one in plan.costs},
+        "prices": {one.channel: round(one.millionths * one.units) for one in plan.costs},
     }
+
+
+def _minor(millionths: int) -> float:
+    """Return millionths as minor units: whole ones as a whole number, as plans have kept them."""
+    return millionths // MILLION if millionths % MILLION == 0 else millionths / MILLION
 
 
 def _summed(
@@ -104,5 +109,5 @@ def _summed(
     for leg in legs:
         if leg.channel in later:
             later[leg.channel] += leg.later
-    most = total + sum(round(one.price * one.units * later[one.channel]) for one in channels)
+    most = total + sum(one.of(later[one.channel]) for one in channels)
     return Costs(channels, fixed, total, most, currencies.pop())

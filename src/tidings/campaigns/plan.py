@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tidings.clock import from_micros, iso
+from tidings.definitions.values import MILLION
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,13 @@ class HourCount:
 
 @dataclass(frozen=True, slots=True)
 class ChannelCost:
-    """What a channel costs: `price` in minor units for one `unit` (message, segment or page).
+    """What a channel costs: `price` in minor units for one `unit` (message, segment or page), to a millionth of one.
 
     `units` is how many of them a message takes: 1, or an estimate from real customers (`estimated`).
     """
 
     channel: str
-    price: int
+    price: float
     currency: str
     unit: str
     messages: int
@@ -90,7 +91,16 @@ class ChannelCost:
     @property
     def cost(self) -> int:
         """Return what the messages of the channel cost, in minor units."""
-        return round(self.price * self.units * self.messages)
+        return self.of(self.messages)
+
+    @property
+    def millionths(self) -> int:
+        """Return the price in millionths of the minor unit."""
+        return round(self.price * MILLION)
+
+    def of(self, messages: int) -> int:
+        """Return what so many messages cost, in minor units."""
+        return round(self.millionths * self.units * messages / MILLION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from tidings.customers.permission import refusals
 from tidings.customers.zones import area_column
 from tidings.definitions.conditions import DidCondition, WithinLast
 from tidings.definitions.kinds.campaign import Campaign, Goal
-from tidings.definitions.kinds.rules import Purpose
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Purpose
 from tidings.definitions.values import Duration, Unit
 from tidings.definitions.workspace import Definitions
 from tidings.segments.compile import compile_conditions
@@ -208,6 +208,9 @@ def _last_year(
     connection: sa.Connection, goal: Goal, chosen: sa.Select[tuple[int]], scope: Scope
 ) -> tuple[int, float | None, str | None]:
     """Return how many goal events the chosen had in the last year, and their mean revenue if all are in one currency."""
+    if goal.did in BUILT_IN_RESPONSES:
+        # Messages of other campaigns were answered, or not: this one's are others.
+        return 0, None, None
     events = people.events
     event = scope.events.get(goal.did)
     rows = connection.execute(

@@ -78,7 +78,8 @@ class EmailParts:
     attachments: tuple[Attachment, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as its outcome is not: one of each is made for every message, and freezing doubles their price.
+@dataclass(slots=True)
 class Outgoing:
     """A finished message: `sender` and `recipient` are the bare addresses of the envelope, numbers in E.164.
 
@@ -95,7 +96,7 @@ class Outgoing:
     segments: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """The answer to one submit.
 

@@ -38,7 +38,7 @@ def say(phase: str, code: int, text: str, recipient: str = "") -> str:
 def reference(text: str) -> str:
     """Return the other side's name for an accepted message, as far as its reply gives one."""
     found = _QUEUED.search(text)
-    return found[1].rstrip(".") if found else _SPACE.sub(" ", text).strip()[:100]
+    return found[1].rstrip(".") if found else " ".join(text.split())[:100]
 
 
 def outcome_of(phase: str, code: int, text: str, recipient: str = "") -> Outcome:

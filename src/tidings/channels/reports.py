@@ -1,7 +1,7 @@
 """Reports about a message that came by mail: delivery status (RFC 3464, RFC 6533), complaints (RFC 5965), and bounces that keep no form.
 
 Anybody can write such a mail. It is believed about one message only, the one whose Message-ID or reference it returns, and
-whoever applies it compares the recipient.
+whoever applies it compares the recipient and the seal that both of them carry.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Any
 from tidings.channels.protocol import Receipt, ReceiptKind, Scope
 from tidings.channels.statuses import POLICY, UNKNOWN, judged_by_words, status_in, verdict
 
-# What the templates write: <m(message).(salt)@(domain)>.
+# What the templates write: <m(message).(salt).(seal)@(domain)>.
 _OURS = re.compile(r"<m([1-9]\d{0,17})\.([A-Za-z0-9._-]{1,64})@([A-Za-z0-9.-]{1,253})>")
-_REFERENCE = re.compile(r"[0-9a-f]{6}-[1-9]\d{0,17}")
+_REFERENCE = re.compile(r"([0-9a-f]{6}-[1-9]\d{0,17})(?:-([0-9a-f]{16}))?", re.ASCII)
+_SEAL = re.compile(r"\.([0-9a-f]{16})\Z")
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
 _ACTIONS = {
     "failed": ReceiptKind.BOUNCED,
@@ -39,6 +40,8 @@ _FEEDBACK = {
     "opt-out-list": ReceiptKind.UNSUBSCRIBED,
 }
 _MOST_TEXT = 200_000
+# Each of our mails has one recipient: a report of thousands was made to fill the inbox.
+_MOST_BLOCKS = 100
 _STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
 _MAILERS = re.compile(r"mailer-daemon|postmaster|mail delivery|mail administrator|mdaemon", re.IGNORECASE)
 
@@ -51,7 +54,8 @@ def receipts_in(message: Message) -> list[Receipt]:
         return []
     for kind in _STATUS_PARTS:
         if kind in parts:
-            return [one for block in _blocks(parts[kind]) for one in _status(message, block, returned)]
+            blocks = _blocks(parts[kind])[:_MOST_BLOCKS]
+            return [one for block in blocks for one in _status(message, block, returned)]
     if "message/feedback-report" in parts:
         return _feedback(message, parts["message/feedback-report"], returned)
     return _informal(message, returned)
@@ -160,6 +164,8 @@ def _receipt(
     raw: dict[str, Any] = {"message_id_header": returned["id"]}
     if returned["ledger_id"] is not None:
         raw["ledger_id"] = returned["ledger_id"]
+    if returned["seal"]:
+        raw["seal"] = returned["seal"]
     return Receipt(
         event_id="mail:" + blake2b(told.encode("utf-8", "replace"), digest_size=16).hexdigest(),
         kind=kind,
@@ -181,23 +187,25 @@ def _returned(message: Message) -> dict[str, Any] | None:
             headers = _nested(part) or message_from_string(_part_text(part))
         if headers is not None:
             found = _OURS.search(_text(headers, "Message-ID"))
-            reference = _text(headers, "X-Tidings-Reference")
-            reference = reference if _REFERENCE.fullmatch(reference) else ""
+            reference = _REFERENCE.fullmatch(_text(headers, "X-Tidings-Reference"))
             if found or reference:
                 return _named(found, reference, _address_in(_text(headers, "To")))
     # Without the returned headers: what answers ours, or quotes it. The last one is the innermost.
     for text in (_text(message, "In-Reply-To"), _text(message, "References"), _body_text(message)):
         all_found = list(_OURS.finditer(text))
         if all_found:
-            return _named(all_found[-1], "", "")
+            return _named(all_found[-1], None, "")
     return None
 
 
-def _named(found: re.Match[str] | None, reference: str, to: str) -> dict[str, Any]:
+def _named(found: re.Match[str] | None, reference: re.Match[str] | None, to: str) -> dict[str, Any]:
+    sealed = _SEAL.search(found[2]) if found else None
     return {
         "id": found[0] if found else "",
         "ledger_id": int(found[1]) if found else None,
-        "reference": reference,
+        "reference": reference[1] if reference else "",
+        # Some relays put a Message-ID of their own in the place of ours.
+        "seal": sealed[1] if sealed else (reference[2] or "") if reference else "",
         "to": to,
     }
 

@@ -26,6 +26,8 @@ from tidings.channels.wire import Wire, WireLost, grouped
 _QUIT_SECONDS = 2.0
 # Room for a DKIM-Signature.
 _SIGNED = 4_096
+# Sender, recipient and DATA were taken, each in a reply of one line.
+_TAKES_ALL = re.compile(rb"2\d\d(?: .*)?\r?\n2\d\d(?: .*)?\r?\n3\d\d(?: .*)?\r?\n")
 
 
 class SmtpConnection:
@@ -49,6 +51,8 @@ class SmtpConnection:
         self._sign = sign
         self.wire: Wire | None = None
         self._limit = 0
+        # Of this size a message goes out whatever its signature adds.
+        self._fits = 0
         self._eight_bit = False
         self._pipelining = False
         self._sent = 0
@@ -62,6 +66,7 @@ class SmtpConnection:
         self.wire, features = self._dial()
         announced = features.get("size", "").strip()
         self._limit = int(announced) if announced.isascii() and announced.isdigit() else 0
+        self._fits = min(self._most, self._limit or self._most) - _SIGNED
         self._eight_bit = "8bitmime" in features
         self._pipelining = "pipelining" in features
         self._sent = 0
@@ -78,7 +83,10 @@ class SmtpConnection:
         """
         self._before_dot = None
         try:
-            sender, to = _path(outgoing.sender), _path(outgoing.recipient)
+            if self._is_awaited(outgoing):
+                self._ahead = None
+                return (yield from self._text(outgoing, outgoing.payload, following))
+            sender, to = _sender_path(outgoing.sender), _path(outgoing.recipient)
             payload = outgoing.payload if self._sign is None else self._sign(outgoing.payload)
             unfit = self._unfit(payload, sender, to)
             if unfit is not None:
@@ -135,6 +143,20 @@ class SmtpConnection:
             code, text = answer or (yield Say(b"" if self._pipelining else grouped((line,)), self._command))
             if code // 100 != good:
                 return (yield from self._refused(phase, code, text, outgoing.recipient))
+        return (yield from self._text(outgoing, payload, following))
+
+    def _is_awaited(self, outgoing: Outgoing) -> bool:
+        """Tell whether the server has taken the envelope of this message already and waits for its text, as it mostly does.
+
+        Nothing is to be looked at any more then: it was when the envelope went out. What is signed has changed since.
+        """
+        wire = self.wire
+        return (
+            self._ahead is outgoing and self._sign is None and wire is not None and wire.take_all(_TAKES_ALL)
+        )
+
+    def _text(self, outgoing: Outgoing, payload: bytes, following: Outgoing | None) -> Steps:
+        """Say the text, and behind it the envelope of the message that follows; answer what became of this one."""
         content = stuffed(payload)
         end = b".\r\n" + self._group_of(following)
         if self.wire is not None and self.wire.tls:
@@ -156,13 +178,14 @@ class SmtpConnection:
         """Return MAIL, RCPT and DATA of the message behind this one, nothing where that is to wait."""
         if following is None or not self._pipelining or self._sent + 1 >= self._recycle_after:
             return b""
-        sender, to = _path(following.sender), _path(following.recipient)
-        # What is not signed yet has its final size only then; a signature is far smaller than this.
-        fits = len(following.payload) + _SIGNED <= min(self._most, self._limit or self._most)
-        if not (sender and to and fits and following.payload.isascii()) or b"\0" in following.payload:
+        sender, to, payload = _sender_path(following.sender), _path(following.recipient), following.payload
+        # What is not signed yet has its final size only then.
+        fits = len(payload) <= self._fits and payload.isascii()
+        if not (sender and to and fits) or b"\0" in payload:
             return b""
+        group = grouped((b"MAIL FROM:" + sender, b"RCPT TO:" + to, b"DATA"))
         self._ahead = following
-        return grouped((b"MAIL FROM:" + sender, b"RCPT TO:" + to, b"DATA"))
+        return group
 
     def _begin(
         self, outgoing: Outgoing, payload: bytes, mail: bytes, rcpt: bytes
@@ -269,12 +292,14 @@ class SmtpConnection:
             wire.close()
 
 
-# The sender is always the same, and a recipient is asked for twice where its envelope goes ahead.
-@lru_cache(maxsize=256)
 def _path(address: str) -> bytes:
     """Return an address as MAIL and RCPT write it, or nothing where it cannot stand there."""
     written = envelope_address(address)
     return b"" if written is None else f"<{written}>".encode("ascii")
+
+
+# Always the same.
+_sender_path = lru_cache(maxsize=256)(_path)
 
 
 def _refusal(code: int) -> bool:

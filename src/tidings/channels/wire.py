@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import ssl
@@ -85,7 +86,7 @@ class Wire:
 
     def take(self) -> tuple[int, str] | None:
         """Return code and text of the next reply, its lines joined by a space; None while it is not all there."""
-        while True:
+        while self._rest:
             line, found, rest = self._rest.partition(b"\n")
             if not found:
                 return None
@@ -103,6 +104,15 @@ class Wire:
             if more != b"-":
                 lines, self._lines, self._size = self._lines, [], 0
                 return int(code), " ".join(lines)
+        return None
+
+    def take_all(self, replies: re.Pattern[bytes]) -> bool:
+        """Take whole replies of one line each that are as described, and say so; else leave everything to `take`."""
+        found = None if self._lines else replies.match(self._rest)
+        if found is None:
+            return False
+        self._rest, self._size = self._rest[found.end() :], 0
+        return True
 
     def late(self, seconds: float) -> WireLost:
         """Return what is to be said when `seconds` have passed without the whole of what was waited for."""

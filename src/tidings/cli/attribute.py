@@ -192,10 +192,11 @@ class _Asking:
 
     def sensitivity(self) -> int:
         """Answer how much the credit hangs on model and windows."""
-        from tidings.measurement.attribution.asking import ask
+        from tidings.measurement.attribution.asking import ask, check_by
         from tidings.measurement.attribution.sensitivity import sensitivity
 
         asked = ask(self.session.store, self._definitions, self._period(), stretch=2.0)
+        check_by(asked, self.by)
         panel = sensitivity(asked, self.by)
         if self.as_json:
             self._say(panel.as_json())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tidings.cli.attribute_view import TITLES, amount
+from tidings.cli.attribute_view import TITLES, amount, print_grid
 from tidings.cli.report_tables import table
 from tidings.definitions.money import format_money
 
@@ -88,13 +88,9 @@ def show_path(path: OnePath, screen: Console, *, zone: ZoneInfo) -> None:
 
 
 def _by_touch(title: str, path: OnePath, cells: list[dict[str, str]], screen: Console) -> None:
-    page = table(title)
-    page.add_column("touch", no_wrap=True)
-    for name in TITLES.values():
-        page.add_column(name, justify="right", no_wrap=True)
-    for place, (step, row) in enumerate(zip(path.steps, cells, strict=True), 1):
-        page.add_row(f"{place} {step.channel}", *[row[model] for model in TITLES])
-    screen.print(page)
+    names = [f"{place} {step.channel}" for place, step in enumerate(path.steps, 1)]
+    columns = {name: [row[model] for row in cells] for model, name in TITLES.items()}
+    print_grid(screen, "touch", names, columns, title)
     screen.print()
 
 

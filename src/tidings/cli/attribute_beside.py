@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from tidings.cli.attribute_view import TITLES, amount, numbers
-from tidings.cli.report_tables import table
+from tidings.cli.report_tables import print_parted, table
 from tidings.definitions.money import format_money
 from tidings.measurement.beside.words import short, shown
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tidings.measurement.beside.rows import Row
     from tidings.measurement.beside.table import Beside
     from tidings.statistics.summed import Quotient
@@ -30,15 +32,23 @@ def show_beside(beside: Beside, screen: Console) -> None:
             screen.print(words)
         return
     whose = f"credit by {TITLES[beside.model]}" if beside.model else "no credit"
-    page = table(f"effect beside credit ({whose}; effect with 95 % limits; money in {beside.currency})")
+    title = f"effect beside credit ({whose}; effect with 95 % limits; money in {beside.currency})"
     # Whoever a channel reached differs from the others anyway: without a drawing this is no effect of the channel.
-    page.add_column("reached by" if beside.by == "channel" else beside.by, overflow="fold")
-    for heading in _HEADINGS:
-        page.add_column(heading, justify="right", overflow="fold")
+    first = "reached by" if beside.by == "channel" else beside.by
     credited = numbers([row.credited for row in beside.rows])
-    for row, credit in zip(beside.rows, credited, strict=True):
-        page.add_row(row.name, credit, *_cells(row, beside.by))
-    screen.print(page)
+    rows = [(credit, *_cells(row, beside.by)) for row, credit in zip(beside.rows, credited, strict=True)]
+
+    def show(places: list[int]) -> Table:
+        page = table("")
+        page.add_column(first, overflow="fold")
+        for place in places:
+            page.add_column(_HEADINGS[place], justify="right", no_wrap=True)
+        for row, cells in zip(beside.rows, rows, strict=True):
+            page.add_row(row.name, *[cells[place] for place in places])
+        return page
+
+    columns = [[heading, *(row[place] for row in rows)] for place, heading in enumerate(_HEADINGS)]
+    print_parted(screen, title, [first, *(row.name for row in beside.rows)], columns, show)
     for name, cost in beside.unmatched.items():
         what = "matches no campaign" if beside.by == "campaign" else "is of no channel"
         screen.print(f"{format_money(cost, beside.currency)} of cost {what}: {name}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from tidings.cli.report_tables import table
+from tidings.cli.report_tables import print_parted, table
 from tidings.definitions.money import format_money, from_minor
 from tidings.measurement.attribution.answer import shown_period
 
@@ -47,17 +47,25 @@ def numbers(values: Sequence[float]) -> list[str]:
     return [f"{value:,.0f}" if whole else f"{value:,.1f}" for value in values]
 
 
-def grid(first: str, names: Sequence[str], columns: dict[str, list[str]], title: str = "") -> Table:
-    """Return a table of one column of names and others of numbers; the line `all` stands apart."""
-    page = table(title)
-    page.add_column(first, overflow="fold")
-    for heading in columns:
-        page.add_column(heading, justify="right", no_wrap=True)
-    for place, name in enumerate(names):
-        if name == "all" and place == len(names) - 1:
-            page.add_section()
-        page.add_row(name, *[cells[place] for cells in columns.values()])
-    return page
+def print_grid(
+    screen: Console, first: str, names: Sequence[str], columns: dict[str, list[str]], title: str = ""
+) -> None:
+    """Print a table of one column of names and others of numbers; the line `all` stands apart."""
+    headings = list(columns)
+
+    def show(places: list[int]) -> Table:
+        page = table("")
+        page.add_column(first, overflow="fold")
+        for place in places:
+            page.add_column(headings[place], justify="right", no_wrap=True)
+        for row, name in enumerate(names):
+            if name == "all" and row == len(names) - 1:
+                page.add_section()
+            page.add_row(name, *[columns[headings[place]][row] for place in places])
+        return page
+
+    cells = [[heading, *column] for heading, column in columns.items()]
+    print_parted(screen, title, [first, *names], cells, show)
 
 
 def show_paths(answer: PathsAnswer, screen: Console, *, tuning: Tuning) -> None:
@@ -76,12 +84,12 @@ def show_paths(answer: PathsAnswer, screen: Console, *, tuning: Tuning) -> None:
     names = [*answer.names, "all"]
     given = {TITLES[model]: one.conversions.tolist() for model, one in answer.credits.items()}
     counts = {title: numbers([*values, sum(values)]) for title, values in given.items()}
-    screen.print(grid("channel", names, counts, "conversions credited"))
+    print_grid(screen, "channel", names, counts, "conversions credited")
     if paths.values.any():
         credited = {TITLES[model]: answer.values(model) for model in answer.credits}
         values = {title: [f"{one:,.2f}" for one in (*found, sum(found))] for title, found in credited.items()}
         screen.print()
-        screen.print(grid("channel", names, values, "value credited"))
+        print_grid(screen, "channel", names, values, "value credited")
     error = answer.credits["shapley"].error if "shapley" in answer.credits else None
     if error is not None:
         screen.print(
@@ -156,7 +164,7 @@ def _one_model(answer: Answer, model: str, screen: Console) -> None:
         values = [*(given.values.get(label, 0) for label in ranked)]
         lines = [answer.unattributed.value or 0, answer.conversions.value or 0]
         columns["value"] = [format_money(value, currency) for value in (*values, *lines)]
-    screen.print(grid(answer.by, [*ranked, "unattributed", "all"], columns))
+    print_grid(screen, answer.by, [*ranked, "unattributed", "all"], columns)
 
 
 def _all_models(answer: Answer, screen: Console) -> None:
@@ -171,10 +179,10 @@ def _all_models(answer: Answer, screen: Console) -> None:
             lines = [answer.unattributed.value or 0, answer.conversions.value or 0]
             minor = [*(given.values.get(label, 0) for label in ranked), *lines]
             values[TITLES[model]] = [amount(one, currency) for one in minor]
-    screen.print(grid(answer.by, names, counts, "conversions"))
+    print_grid(screen, answer.by, names, counts, "conversions")
     if values:
         screen.print()
-        screen.print(grid(answer.by, names, values, f"value in {currency}"))
+        print_grid(screen, answer.by, names, values, f"value in {currency}")
 
 
 def amount(minor: int, currency: str) -> str:
@@ -213,7 +221,7 @@ def show_change(change: Changed, screen: Console, *, zone: ZoneInfo) -> None:
         ):
             column.append(cell)
     if names:
-        screen.print(grid("what moved", names, columns))
+        print_grid(screen, "what moved", names, columns)
     else:
         screen.print("nothing moved")
 

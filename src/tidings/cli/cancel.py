@@ -35,7 +35,7 @@ def command(of: str, channel: str | None, yes: bool, environment: str | None, as
     from tidings.delivery.cancelling import Cancellable, cancel, cancellable
     from tidings.errors import UsageError
 
-    with open_session(environment, need_vocabulary=False, despite_problems=True) as session:
+    with open_session(environment, need_vocabulary=False, despite_workspace=True) as session:
         standing = None if channel else open_approval(session.store, of)
         try:
             found = cancellable(session.store, of, channel)

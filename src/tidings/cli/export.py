@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tidings.papers.tables.table import Table
 
 _NAMED = ("report", "segment")
+# Where reading all tables takes long: the one that a .csv holds if none is named.
+_FIRST = {"kpi": "ladder", "attribute": "credit"}
 
 
 @click.command(
@@ -22,6 +24,7 @@ _NAMED = ("report", "segment")
         "tidings export report spring_winback --out spring.xlsx",
         "tidings export segment gold_gardeners --out members.csv --locale ru",
         "tidings export attribute --by campaign --from 2027-01-01 --out credit.csv",
+        "tidings export attribute --table sensitivity --out choices.csv",
         "tidings export kpi --table cohorts --out cohorts.csv",
     )
 )
@@ -89,7 +92,7 @@ def command(
     _check(what, name, ending, csv_only=[table, locale, delimiter, bom])
     with open_session(environment, need_vocabulary=False) as session:
         # A .csv holds one table: of what takes long, no other is read.
-        only = None if ending == ".xlsx" else table or "ladder"
+        only = None if ending == ".xlsx" else table or _FIRST.get(what)
         tables = _tables(session, what, name, run_id, first_day, last_day, by, only)
         if ending == ".xlsx":
             from zoneinfo import ZoneInfo
@@ -154,6 +157,9 @@ def _tables(
         read_codes(session)
         return questions.report(name or "", run_id)
     if what == "segment":
+        from tidings.measurement.redemptions import catch_up
+
+        catch_up(session.store, session.settings.definitions, now=session.clock.now())
         return questions.segment(name or "")
     if what == "kpi":
         return questions.kpi(first, last, table=only)
@@ -168,7 +174,7 @@ def _tables(
         return questions.goals(last)
     if what == "touches":
         return questions.touches(first, last)
-    return questions.attribute(first, last, by=by)
+    return questions.attribute(first, last, by=by, table=only)
 
 
 def _one(tables: tuple[Table, ...], wanted: str | None) -> Table:

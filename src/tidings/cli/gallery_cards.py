@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tidings.clock import Clock
     from tidings.definitions.kinds.channel import Channel
     from tidings.definitions.workspace import Definitions
+    from tidings.delivery.asked_ahead import Somewhere
     from tidings.delivery.wordings import Compiled
     from tidings.templates.email import MessageUrls, Recipient
     from tidings.templates.gallery import Card
@@ -45,10 +46,21 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Somebody:
-    """Who the cards are made for: key and addresses by kind; an example customer where nothing is said."""
+    """Who the cards are made for: key, addresses by kind and country; an example customer, anywhere, where nothing is said."""
 
     key: str = "C-1"
     addresses: Mapping[str, str] | None = None
+    country: str | None = None
+
+    def place(self, kind: str) -> Somewhere:
+        """Return where they are, as a channel of a kind tells."""
+        from tidings.customers.countries import telling_number
+        from tidings.delivery.asked_ahead import Somewhere
+
+        if self.addresses is None:
+            return Somewhere(anywhere=True)
+        number = telling_number(kind, self.addresses.get("sms"), self.addresses.get("fax"))
+        return Somewhere(self.country, number)
 
     def recipient(self, one: Wanted, values: Mapping[str, Any]) -> Recipient:
         """Return the recipient of one card."""
@@ -118,11 +130,14 @@ class CardWriter:
         from tidings.templates.values import RenderError
 
         compiled = campaign_email(self._definitions, self._name, **self._compile_with(one, tracked=False))
-        shown = compiled.show(self._person(one, compiled), self._urls(short=False))
+        person = self._person(one, compiled)
+        shown = compiled.show(person, self._urls(short=False))
         html = shown.html or f"<pre>{shown.text}</pre>"
         size = len(html.encode())
         facts = [f"Subject: {shown.subject}", *([f"Preheader: {shown.preheader}"] if shown.preheader else [])]
-        notes = [problem.message for problem in compiled.warnings]
+        kept, lacks = self._asked(one, compiled, person)
+        facts += kept
+        notes = [*(problem.message for problem in compiled.warnings), *lacks]
         if size > _CLIPPED:
             notes.append(f"{size / 1024:.0f} KB: Gmail cuts a page after 102 KB, and hides what is below")
         link = self.write(f"{one.stem}.html", html.encode()).name
@@ -144,7 +159,8 @@ class CardWriter:
 
         # With short links, as it is sent: they decide how many segments there are.
         compiled = campaign_sms(self._definitions, self._name, **self._compile_with(one, tracked=True))
-        shown = compiled.show(self._person(one, compiled), self._urls(short=True))
+        person = self._person(one, compiled)
+        shown = compiled.show(person, self._urls(short=True))
         cut = shown.segmented
         count = _segments(cut)
         facts = [count, *_cost(one.channel, segments=cut.count)]
@@ -156,7 +172,9 @@ class CardWriter:
         fragment = bubble_html(one.channel.sender, cut.parts, count, lang=one.locale)
         drawn = page_png(bubble_page(fragment), width=PHONE_WIDTH, scale=2)
         picture = self.write(f"{one.stem}.png", drawn).name
-        notes = tuple(problem.message for problem in compiled.warnings)
+        kept, lacks = self._asked(one, compiled, person)
+        facts += kept
+        notes = (*(problem.message for problem in compiled.warnings), *lacks)
         return Card(
             "sms", one.channel.title, one.locale, one.variant or "", (picture,), fragment, "", tuple(facts), notes,
             shown.text, shown.fell_back, one.channel.id,
@@ -180,12 +198,23 @@ class CardWriter:
             *_cost(one.channel, pages=pages.pages),
             *(f"the short link leads to {url}" for url in compiled.links),
         ]
-        notes = tuple(problem.message for problem in compiled.warnings)
+        notes = (*(problem.message for problem in compiled.warnings), *self._asked(one, compiled, person)[1])
         lacks = tuple(sorted(name for name in compiled.named if person.variables.get(name) in (None, "")))
         return Card(
             "fax", one.channel.title, one.locale, one.variant or "", names, "", "", tuple(facts), notes,
             "", lacks, one.channel.id,
         )  # fmt: skip
+
+    def _asked(self, one: Wanted, compiled: Any, person: Recipient) -> tuple[list[str], list[str]]:
+        """Return what the rules of countries find in a message, and what a real send would refuse it for."""
+        from tidings.delivery.asked_ahead import asked_ahead, kept_line, lack_lines
+
+        asked = asked_ahead(
+            self._definitions, self._definitions.campaigns[self._name], one.channel, compiled,
+            person.variables, self._who.place(one.channel.kind),
+        )  # fmt: skip
+        kept = kept_line(asked)
+        return ([f"by {kept}"] if kept else []), lack_lines(asked)
 
     def _urls(self, *, short: bool) -> MessageUrls:
         """Links that nobody can follow to an act: plain ones in e-mails, a made-up token where signs are counted."""
@@ -211,7 +240,7 @@ def _segments(cut: Segmented) -> str:
 def _cost(channel: Channel, *, segments: int = 1, pages: int = 1) -> list[str]:
     if channel.cost is None:
         return []
-    from tidings.definitions.money import format_money
+    from tidings.definitions.money import format_price
 
     units = {"segment": segments, "page": pages}.get(channel.cost_unit, 1)
-    return [f"costs {format_money(channel.cost.minor * units, channel.cost.currency)}"]
+    return [f"costs {format_price(channel.cost.millionths * units, channel.cost.currency)}"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from typing import TYPE_CHECKING
 
 import click
@@ -48,11 +47,12 @@ def command(
 ) -> int:
     """Show the goals of config/goals.yaml: plan, actual, forecast and status."""
     from tidings.cli.session import open_session
+    from tidings.definitions.asked_days import day_of
     from tidings.measurement import conversions, touches
     from tidings.measurement.scorecard.asking import make_scorecard
 
     check_out(out, as_html=as_html, as_pdf=as_pdf)
-    day = _day(as_of) if as_of is not None else None
+    day = day_of(as_of, "--as-of")
     with open_session(environment) as session:
         definitions, now = session.settings.definitions, session.clock.now()
         if definitions.goals is not None and definitions.goals.goals:
@@ -80,14 +80,3 @@ def command(
 
 def _code(found: Scorecard) -> int:
     return 1 if found.alarming else 0
-
-
-def _day(text: str) -> date:
-    from tidings.errors import UsageError
-
-    try:
-        if len(text) != len("2027-03-31"):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f'"{text}" is no day', what_to_do="write it as --as-of 2027-03-31") from error

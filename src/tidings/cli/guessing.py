@@ -76,12 +76,12 @@ def _asked(made: Guess) -> Guess:
     names = [one.column for one in made.columns]
     click.echo("Columns: " + ", ".join(names))
     kind = click.prompt(
-        "Is a row a customer, or something that happened?",
-        type=click.Choice(["customers", "events"]),
+        "Is a row a customer, something that happened, or a number that wants no advertising?",
+        type=click.Choice(["customers", "events", "do_not_call"]),
         default=made.kind,
     )
     key = click.prompt(
-        "Which column names the customer?",
+        "Which column holds the number?" if kind == "do_not_call" else "Which column names the customer?",
         type=click.Choice(names),
         default=made.key or None,
         show_choices=False,
@@ -89,7 +89,7 @@ def _asked(made: Guess) -> Guess:
     columns: list[Guessed] = []
     for one in made.columns:
         shown = ", ".join(one.examples)
-        asked = one.target and not one.sure and one.column != key
+        asked = one.target and not one.sure and one.column != key and kind != "do_not_call"
         if asked and not click.confirm(
             f'"{one.column}" ({shown}): read as {one.target}? {one.why}', default=True
         ):

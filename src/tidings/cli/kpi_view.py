@@ -46,7 +46,8 @@ def show_kpi(kpi: Kpi, screen: Console) -> None:
 
 def _revenue(kpi: Kpi, screen: Console) -> None:
     revenue, money = kpi.revenue, kpi.money
-    if revenue.orders:
+    # A time may have returns and no order.
+    if revenue.orders or revenue.returned:
         orders = "order" if revenue.orders == 1 else "orders"
         people = "customer" if revenue.customers == 1 else "customers"
         line = f"{revenue.customers:,} {people}, {revenue.orders:,} {orders}"
@@ -69,7 +70,7 @@ def _ladder(moves: Moves, money: Money, screen: Console, *, made_up: bool) -> No
     screen.print()
     shown = table("movement of active customers")
     shown.add_column("")
-    for heading in ("customers", "of the start", "net", "before", "net each"):
+    for heading in ("customers", "of start", "net", "before", "net each"):
         shown.add_column(heading, justify="right", no_wrap=True)
     if moves.start or moves.end:
         shown.add_row("at the start", f"{moves.start:,}")
@@ -201,18 +202,19 @@ def _cohorts(found: Cohorts, money: Money, screen: Console) -> None:
     if not found.cohorts:
         screen.print(found.reason)
         return
-    shown = table(f"who orders again, by {found.period} of the first order")
-    shown.add_column("first order", no_wrap=True)
+    # Without signs of percent a year of months fits a terminal of 80 columns.
+    shown = table(f"who orders again, by {found.period} of the first order, in %")
+    shown.add_column("first\norder", no_wrap=True)
     shown.add_column("customers", justify="right", no_wrap=True)
     width = max(len(one.active) for one in found.cohorts)
     for later in range(1, width):
         shown.add_column(f"+{later}", justify="right", no_wrap=True)
     shown.add_column("net each", justify="right", no_wrap=True)
     for one in found.cohorts:
-        cells = [f"{number / one.customers:.0%}" if one.customers else "" for number in one.active[1:]]
+        cells = [f"{100 * number / one.customers:.0f}" if one.customers else "" for number in one.active[1:]]
         cells += [""] * (width - 1 - len(cells))
         shown.add_row(one.name, f"{one.customers:,}", *cells, money.say_each(sum(one.value), one.customers))
     screen.print(shown)
     last = "" if found.over else f" The last {found.period} is not over."
     older = f" {found.older:,} customers ordered first before these." if found.older else ""
-    screen.print(f"Each column: the share that ordered in that later {found.period}.{last}{older}")
+    screen.print(f"Each column: how many of 100 ordered in that later {found.period}.{last}{older}")

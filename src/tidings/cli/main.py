@@ -95,6 +95,10 @@ def app() -> None:
 
 def run(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 ok, 1 problem found, 2 usage, 3 refused by policy."""
+    from tidings.cli.safe_terminal import guard
+
+    guard(sys.stdout)
+    guard(sys.stderr, bars=True)
     sys.exit(execute(argv))
 
 

@@ -11,7 +11,7 @@ from tidings.cli.options import examples
 
 @click.command(
     epilog=examples(
-        "tidings new segment new_customers",
+        "tidings new segment big_spenders",
         "tidings new campaign summer --like spring_winback",
         "tidings new flow second_order",
     )

@@ -78,9 +78,9 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
     """  # noqa: D301
     from tidings.campaigns.legs import legs_of
     from tidings.campaigns.offer_checks import campaign_offer_problems
-    from tidings.campaigns.planning import find_campaign, make_plan
+    from tidings.campaigns.planning import find_campaign
     from tidings.cli.paused import paused_lines
-    from tidings.cli.plan_estimates import priced
+    from tidings.cli.plan_estimates import planned
     from tidings.cli.plan_gaps import gap_lines, plan_gaps, plan_lacks
     from tidings.cli.plan_view import print_plan
     from tidings.cli.ranked import ranked_by
@@ -100,8 +100,7 @@ def command(name: str | None, as_json: bool, environment: str | None) -> int:
             return plan_of_flow(session, name, as_json=as_json)
         campaign = find_campaign(definitions, name)
         check_plannable(session, campaign)
-        plan = make_plan(session.store, definitions, campaign.id, now=session.clock.now())
-        plan = priced(session, campaign, plan)
+        plan = planned(session, campaign)
         unknown, refused = _unknown(session, campaign), list(deciding(campaign.acts_later))
         gaps = plan_gaps(session, campaign, plan.hash)
         lacks = plan_lacks(session, campaign, plan.hash)

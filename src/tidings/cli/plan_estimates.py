@@ -28,6 +28,16 @@ class _Row:
     variant: str | None
 
 
+def planned(session: Session, campaign: Campaign) -> Plan:
+    """Plan a campaign as of now, with its cost by estimated segments and pages; nothing is sent."""
+    from tidings.campaigns.planning import make_plan
+    from tidings.measurement.redemptions import catch_up
+
+    store, definitions, now = session.store, session.settings.definitions, session.clock.now()
+    catch_up(store, definitions, now=now)
+    return priced(session, campaign, make_plan(store, definitions, campaign.id, now=now))
+
+
 def priced(session: Session, campaign: Campaign, plan: Plan) -> Plan:
     """Return the plan with its cost by estimated segments and pages, stored so; unchanged where nothing is paid by those."""
     from tidings.campaigns.planning import estimated

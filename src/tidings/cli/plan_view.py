@@ -8,7 +8,7 @@ from tidings.campaigns.plan import Plan
 from tidings.cli.counted import counted, people
 from tidings.clock import from_micros
 from tidings.customers.refusals import they
-from tidings.definitions.money import format_money
+from tidings.definitions.money import format_money, format_price
 
 # Lines of the curve, and zones in each.
 _HOURS, _ZONES = 8, 4
@@ -131,7 +131,7 @@ def cost_lines(plan: Plan) -> list[tuple[str, str]]:
             units = f" of {one.units:.2g} {one.unit}s each" if one.unit != "message" else ""
             about = "about " if one.estimated else "" if one.unit == "message" else "at least "
             parts.append(
-                f"{one.messages:,} by {one.channel}{units} at {format_money(one.price, one.currency)}: "
+                f"{one.messages:,} by {one.channel}{units} at {format_price(one.millionths, one.currency)}: "
                 f"{about}{format_money(one.cost, one.currency)}"
             )
     parts += [f"{name} {format_money(cost, currency)}" for name, cost, currency in plan.fixed_costs]

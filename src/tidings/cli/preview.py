@@ -30,6 +30,7 @@ class _Customer:
     key: str
     addresses: dict[str, str]
     locale: str
+    country: str | None
 
 
 @click.command(
@@ -82,6 +83,10 @@ def command(
       subject, preheader, text, links, bytes, fell_back, refused_when_unknown,
       warnings, files, to
                         the e-mail (customer)
+      rules, would_refuse
+                        what the rules of countries ask of the e-mail (rule,
+                        code, wants, lack: a sentence or null), and why a real
+                        send would refuse it (sentences) (customer)
       legs              other channels: channel, kind, to, text, facts, notes,
                         fell_back, files, refused (a sentence or null)
                         (customer)
@@ -111,6 +116,7 @@ def command(
                 customer.id,
                 key,
                 customer.addresses,
+                customer.country,
                 locale=customer.locale,
                 variant=variant,
                 folder=session.settings.data_dir / "previews" / _safe(f"{name}-{key}"),
@@ -221,18 +227,18 @@ def _customer(session: Session, key: str, locale: str | None) -> _Customer:
     kinds = ("email", "sms", "fax")
     with session.store.read() as connection:
         row = connection.execute(
-            sa.select(columns.id, columns.locale, *(address_columns(kind)[0] for kind in kinds)).where(
-                columns.key == key
-            )
+            sa.select(
+                columns.id, columns.locale, columns.country, *(address_columns(kind)[0] for kind in kinds)
+            ).where(columns.key == key)
         ).one_or_none()
     if row is None:
         raise UsageError(
             f'there is no customer with the key "{key}"',
             what_to_do="`tidings segment NAME` shows members with their keys",
         )
-    addresses = {kind: address for kind, address in zip(kinds, row[2:], strict=True) if address}
+    addresses = {kind: address for kind, address in zip(kinds, row[3:], strict=True) if address}
     wanted = locale or row.locale or session.settings.definitions.workspace.locale
-    return _Customer(row.id, key, addresses, wanted)
+    return _Customer(row.id, key, addresses, wanted, row.country)
 
 
 def _email_facts(
@@ -248,7 +254,9 @@ def _email_facts(
 
     Raises TidingsError where this customer's e-mail cannot be written.
     """
+    from tidings.cli.gallery_cards import Somebody
     from tidings.cli.message_values import values_of
+    from tidings.cli.preview_rules import email_rules
     from tidings.errors import TidingsError
     from tidings.templates.campaign import campaign_email, variant_of
     from tidings.templates.email import Recipient
@@ -293,7 +301,8 @@ def _email_facts(
     facts = _facts(
         name=name, variant=chosen, email=email, person=person, shown=shown, content=content, files=files
     )
-    return {**facts, "to": to}, shown.text
+    place = Somebody(key, customer.addresses, customer.country).place("email")
+    return {**facts, "to": to, **email_rules(definitions, campaign, email, values, place)}, shown.text
 
 
 def _plain_urls(definitions: Definitions) -> MessageUrls:
@@ -361,6 +370,8 @@ def _facts(
 
 
 def _print(facts: dict[str, Any], text: str, wanted: str) -> None:
+    from tidings.cli.preview_rules import kept_of
+
     variant = f", variant {facts['variant']}" if facts["variant"] else ""
     if wanted != facts["locale"]:
         click.echo(f"There is no wording in {wanted}; this is what such a customer gets.\n")
@@ -373,13 +384,17 @@ def _print(facts: dict[str, Any], text: str, wanted: str) -> None:
         click.echo(f"Preheader  {facts['preheader']}")
     click.echo(f"Size       {facts['bytes'] / 1024:.1f} KB")
     fell_back = ", ".join(facts["fell_back"])
-    click.echo(f"Unknown    {fell_back + ' (the template does without)' if fell_back else 'nothing'}\n")
+    click.echo(f"Unknown    {fell_back + ' (the template does without)' if fell_back else 'nothing'}")
+    kept = kept_of(facts)
+    click.echo(f"Rules      {kept}\n" if kept else "")
     click.echo("\n".join(f"  {line}".rstrip() for line in text.replace("\r\n", "\n").strip().split("\n")))
     click.echo("\nLinks")
     for number, url in enumerate(facts["links"], 1):
         click.echo(f"  {number}  {url}")
     for warning in facts["warnings"]:
         click.echo(f"\nwarning: {warning['path']}:{warning['line']}: {warning['message']}")
+    for line in facts["would_refuse"]:
+        click.echo(f"\nwarning: {line}")
     click.echo("")
     for path in facts["files"]:
         click.echo(f"wrote {path}")

@@ -19,6 +19,7 @@ def other_legs(
     customer_id: int,
     key: str,
     addresses: Mapping[str, str],
+    country: str | None,
     *,
     locale: str,
     variant: str | None,
@@ -26,7 +27,7 @@ def other_legs(
 ) -> list[dict[str, Any]]:
     """Return what each SMS and fax channel of `via` would carry to a customer, and write its pictures into a folder.
 
-    `addresses`: the customer's by kind; a leg without one is shown all the same, `to` is then None. A leg whose message
+    `country` is the customer's attribute, `addresses` theirs by kind; a leg without one is shown all the same, `to` is then None. A leg whose message
     cannot be written has `refused`, a sentence.
     """
     from tidings.cli.gallery_cards import CardWriter, Somebody, Wanted
@@ -49,7 +50,7 @@ def other_legs(
         read_sources(Path(definitions.root), campaign.send),
         session.clock,
         values,
-        Somebody(key, addresses),
+        Somebody(key, addresses, country),
     )
     chosen = variant or (campaign.variants[0].name if campaign.variants else None)
     legs = []

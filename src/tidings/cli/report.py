@@ -74,7 +74,8 @@ def command(
         if name is not None:
             definitions = session.settings.definitions
             zone = ZoneInfo(definitions.workspace.zone)
-            at = session.clock.now() if as_of is None else _instant(as_of, zone)
+            now = session.clock.now()
+            at = now if as_of is None else _instant(as_of, zone, now)
             read_codes(session)
             report = make_report(session.store, definitions, name, as_of=at, run_id=run_id)
         if on_paper:
@@ -99,22 +100,35 @@ def command(
     return 0
 
 
-def _instant(text: str, zone: ZoneInfo) -> datetime:
-    """Return the instant asked for; a date alone means through that day on the workspace clock."""
-    from datetime import UTC, date, timedelta
+def _instant(text: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """Return the instant asked for; a date alone means through that day on the workspace clock, today as far as it is past.
 
-    from tidings.clock import local_midnight
+    Raises UsageError for what is no instant, or none that is past: windows that are not over would be taken for over.
+    """
+    from datetime import UTC, timedelta
+
+    from tidings.clock import local_day, local_midnight
+    from tidings.definitions.asked_days import day_of
     from tidings.errors import UsageError
 
     try:
-        if len(text) == 10:
-            return local_midnight(date.fromisoformat(text) + timedelta(days=1), zone)
+        day = day_of(text[:10], "--as-of")
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+    except (UsageError, ValueError) as error:
         raise UsageError(
             f'"{text}" is not an instant', what_to_do="write it as 2027-03-20 or 2027-03-20T18:00"
         ) from error
-    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    if len(text) == 10 and day is not None:
+        if day == local_day(now, zone):
+            return now
+        at = local_midnight(day + timedelta(days=1), zone)
+    at = (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    if at > now:
+        raise UsageError(
+            f"{text} is not here yet: it is {now.astimezone(zone):%Y-%m-%d %H:%M}",
+            what_to_do="give an earlier --as-of, or leave it out",
+        )
+    return at
 
 
 def show(report: Report, console: Console) -> None:

@@ -35,7 +35,7 @@ def command(campaign: str | None, channel: str | None, yes: bool, environment: s
 
     if campaign and channel:
         raise UsageError("name a campaign or a channel, not both")
-    with open_session(environment, need_vocabulary=False, despite_problems=True) as session:
+    with open_session(environment, need_vocabulary=False, despite_workspace=True) as session:
         store, actor, now = session.store, getpass.getuser(), session.clock.now()
         if channel:
             check_channel(session.settings, store, channel)

@@ -217,13 +217,15 @@ def _send_all(session: Session, campaign: Campaign, done: list[Started], runs: l
 
 
 def _choose_plan(session: Session, name: str, plan_hash: str | None) -> Plan:
-    from tidings.campaigns.planning import check_drift, load_plan, make_plan
-    from tidings.cli.plan_estimates import priced
+    from tidings.campaigns.planning import check_drift, load_plan
+    from tidings.cli.plan_estimates import planned
     from tidings.errors import UsageError
+    from tidings.measurement.redemptions import catch_up
 
     definitions, store, now = session.settings.definitions, session.store, session.clock.now()
     if plan_hash is None:
-        return priced(session, definitions.campaigns[name], make_plan(store, definitions, name, now=now))
+        return planned(session, definitions.campaigns[name])
+    catch_up(store, definitions, now=now)
     _, _, plan = load_plan(store, plan_hash)
     if plan.campaign != name:
         raise UsageError(f"plan {plan.hash} is of the campaign {plan.campaign}, not of {name}")

@@ -55,10 +55,10 @@ def list_command(environment: str | None, as_json: bool) -> int:
     from tidings.scores.keeping import applied, latest
 
     with open_session(environment=environment) as session:
-        rows = []
+        rows, stood = [], {}
         with session.store.read() as connection:
             for name, score in sorted(session.settings.definitions.scores.items()):
-                kept, used = latest(connection, name), applied(connection, name)
+                kept, used = stood[name] = latest(connection, name), applied(connection, name)
                 rows.append(
                     {
                         "score": name,
@@ -77,15 +77,17 @@ def list_command(environment: str | None, as_json: bool) -> int:
     if not rows:
         click.echo("there is no score yet; describe one in config/scores.yaml")
     for row in rows:
+        click.echo(f"{row['score']}  {row['title']}".rstrip())
+        kept, used = stood[str(row["score"])]
         state = "never trained"
-        if row["model"]:
-            state = f"trained {str(row['trained_at'])[:10]}, AUC {row['auc']:.3f}, "
+        if kept:
+            state = f"trained {_day(session, kept.trained_at)}, AUC {row['auc']:.3f}; "
             state += (
-                f"applied {str(row['applied_at'])[:10]} to {row['scored']:,} customers"
-                if row["applied_at"]
+                f"applied {_day(session, used.applied_at)} to {row['scored']:,} customers"
+                if used
                 else "never applied"
             )
-        click.echo(f"{row['score']:<24} {state}  {row['title']}".rstrip())
+        click.echo(f"  {state}")
     return 0
 
 
@@ -125,7 +127,7 @@ def train_command(name: str, as_of: str | None, environment: str | None, as_json
             json.dumps({"model": trained.hash, **as_data(trained.quality)}, ensure_ascii=False, indent=2)
         )
         return 0
-    print_quality(trained.quality)
+    print_quality(trained.quality, _zone(session))
     click.echo(f"\nkept as model {trained.hash[:12]}")
     click.echo(f"Give it to customers:  tidings score apply {name}")
     return 0
@@ -240,7 +242,7 @@ def explain_command(name: str, customer: str, environment: str | None, as_json: 
         f"{found.chance:.1%} within {score.within}; an average customer has {found.average:.1%} (model {found.kept.hash[:12]})"
     )
     if found.stored is not None:
-        click.echo(f"stored: {found.stored:.1%}, of {str(_iso(found.stored_at))[:10]}")
+        click.echo(f"stored: {found.stored:.1%}, of {_day(session, found.stored_at)}")
     click.echo("\nwhat changes the odds of an average customer:")
     for theme in found.themes:
         click.echo(f"  {factor(theme.factor):>7}  {theme.title}")
@@ -293,16 +295,16 @@ def show_command(name: str, environment: str | None, as_json: bool) -> int:
     if kept is None:
         click.echo(f"{found.problem}; train it: tidings score train {name}")
         return 1
-    print_quality(kept.quality)
+    print_quality(kept.quality, _zone(session))
     click.echo()
     if found.problem:
         click.echo(f"WARNING  {found.problem}; train it again: tidings score train {name}")
-    click.echo(f"model {kept.hash[:12]}, trained {str(_iso(kept.trained_at))[:10]}")
+    click.echo(f"model {kept.hash[:12]}, trained {_day(session, kept.trained_at)}")
     if used is None:
         click.echo(f"never applied: tidings score apply {name}")
     else:
         other = "" if used.hash == kept.hash else f", by the earlier model {used.hash[:12]}"
-        click.echo(f"applied {str(_iso(used.applied_at))[:10]} to {used.scored:,} customers{other}")
+        click.echo(f"applied {_day(session, used.applied_at)} to {used.scored:,} customers{other}")
     if drift is not None:
         moved = (
             "The base rate has moved: train it again."
@@ -310,22 +312,32 @@ def show_command(name: str, environment: str | None, as_json: bool) -> int:
             else "The base rate has not surely moved."
         )
         click.echo(
-            f"since then: {drift.now:.1%} of {drift.customers:,} did it after {str(_iso(drift.cut_off))[:10]}, "
-            f"{drift.said:.1%} was said; {drift.then:.1%} when it was judged "
-            f"(difference {100 * drift.low:+.1f} … {100 * drift.high:+.1f} points). {moved}"
+            f"since {_day(session, drift.cut_off)}: {drift.now:.1%} of {drift.customers:,} did it, {drift.said:.1%} was said"
         )
+        click.echo(
+            f"when it was judged {drift.then:.1%} did it: a difference of {100 * drift.low:+.1f} … {100 * drift.high:+.1f} points"
+        )
+        click.echo(moved)
     return 0
 
 
 def _instant(session: Session, text: str | None) -> datetime | None:
-    from zoneinfo import ZoneInfo
-
-    if text is None:
-        return None
-    zone: ZoneInfo = ZoneInfo(session.settings.definitions.workspace.zone)
     from tidings.cli.segment import read_instant
 
-    return read_instant(text, zone)
+    return None if text is None else read_instant(text, _zone(session))
+
+
+def _zone(session: Session) -> ZoneInfo:
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(session.settings.definitions.workspace.zone)
+
+
+def _day(session: Session, at: int | None) -> str:
+    """Return the day of an instant on the workspace clock, in words where there is none."""
+    from tidings.clock import from_micros, local_day
+
+    return "no known day" if at is None else f"{local_day(from_micros(at), _zone(session))}"
 
 
 def _iso(at: int | None) -> str | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 
-def print_quality(quality: dict[str, Any]) -> None:
+def print_quality(quality: dict[str, Any], zone: ZoneInfo) -> None:
     """Print what a score is worth: doubts first, then the verdict, the figures and the tenths."""
     from rich import box
     from rich.console import Console
@@ -26,8 +29,10 @@ def print_quality(quality: dict[str, Any]) -> None:
     for words in verdict(quality):
         console.print(f"• {words}")
     console.print()
-    for name, words in figures(quality):
-        console.print(f"{name:<12} {words}", soft_wrap=True)
+    shown = Table.grid(padding=(0, 1))
+    for name, words in figures(quality, zone):
+        shown.add_row(name, words)
+    console.print(shown)
     console.print()
     table = Table(
         title="tenths of those it was judged by, the highest chances first",

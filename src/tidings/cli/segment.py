@@ -43,9 +43,10 @@ def command(
 ) -> int:
     """Count a segment as it is now, show some of its members, and say whom unknown values drop or keep.
 
-    Looking stores nothing. Without NAME: every segment with its stored count and the age of that.
+    Looking stores no members. Without NAME: every segment with its stored count and the age of that.
     """
     from tidings.cli.session import open_session
+    from tidings.measurement.redemptions import catch_up
     from tidings.segments.looking import look, statement, stored
     from tidings.segments.references import find_segment
 
@@ -59,6 +60,7 @@ def command(
             _print_list(kept, instant, as_json=as_json)
             return 0
         segment = find_segment(definitions, name)
+        catch_up(session.store, definitions, now=session.clock.now())
         with session.store.read() as connection:
             found = look(connection, definitions, segment, now=instant, limit=limit)
             text, parameters = statement(definitions, segment, now=instant, dialect=connection.dialect)

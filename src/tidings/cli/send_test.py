@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tidings.cli.session import Session
     from tidings.definitions.kinds.campaign import Campaign
     from tidings.definitions.kinds.channel import Channel
+    from tidings.delivery.asked_ahead import Somewhere
     from tidings.delivery.wordings import Compiled
 
 _MOST = 20
@@ -32,6 +33,7 @@ class _Sent:
     variant: str | None
     locale: str
     outcome: Outcome
+    would_refuse: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return it with stable keys."""
@@ -43,6 +45,7 @@ class _Sent:
             "outcome": str(self.outcome.kind),
             "detail": self.outcome.detail,
             "provider_ref": self.outcome.provider_ref,
+            "would_refuse": list(self.would_refuse),
         }
 
 
@@ -92,7 +95,8 @@ def command(
     """Send the message of a campaign, or of a step of a flow (FLOW.STEP), to addresses of your own.
 
     The message goes through the channel as a customer's would (in development: into the outbox). It is no part of any run: nothing is
-    counted, its links are plain and its unsubscribe link does nothing. An address that is suppressed is refused.
+    counted, its links are plain and its unsubscribe link does nothing. An address that is suppressed is refused. What a pack of `rules`
+    would refuse a run for is said and sent all the same: for the country of --customer, else for every pack.
     """
     from tidings.campaigns.planning import find_campaign
     from tidings.cli.session import open_session, with_step
@@ -122,6 +126,8 @@ def command(
             wording = f"{one.locale}{f', {one.variant}' if one.variant else ''}"
             answer = one.outcome.detail or one.outcome.provider_ref or ""
             click.echo(f"{one.outcome.kind:<10} {one.to} by {one.channel} ({wording})  {answer}".rstrip())
+            for line in one.would_refuse:
+                click.echo(f"{'':<10} by a run it {line}")
         click.echo("A test: no run, no count, plain links.")
     return 0 if all(one.outcome.kind == "accepted" for one in sent) else 1
 
@@ -226,8 +232,8 @@ def _send(
         ]
         connection = adapter.connect()
         try:
-            for name, (outgoing, used) in made:
-                sent.append(_Sent(address, channel.id, name, used, connection.submit(outgoing)))
+            for name, (outgoing, used, lacks) in made:
+                sent.append(_Sent(address, channel.id, name, used, connection.submit(outgoing), lacks))
         finally:
             connection.close()
     with session.store.durable("send test") as store:
@@ -246,9 +252,10 @@ def _written(
     variant: str | None,
     locale: str,
     key: str | None,
-) -> tuple[Outgoing, str]:
-    """Return the finished message and the locale of its words."""
+) -> tuple[Outgoing, str, tuple[str, ...]]:
+    """Return the finished message, the locale of its words, and what a run would refuse it for."""
     from tidings.channels.protocol import Outgoing
+    from tidings.delivery.asked_ahead import asked_ahead, lack_lines
     from tidings.delivery.wordings import Task, bare_sender, check_form, compile_wording
     from tidings.errors import TidingsError
     from tidings.templates.email import MessageUrls, Recipient
@@ -276,10 +283,31 @@ def _written(
         written = wording.write(Recipient(0, key or "test", to, locale, values), urls)
     except RenderError as error:
         raise TidingsError(f"the message cannot be written: {error.field} {error.reason}") from error
+    place = _place(session, channel.kind, key)
+    lacks = lack_lines(asked_ahead(definitions, campaign, channel, wording.compiled, values, place))
     return (
         Outgoing(0, bare_sender(channel), to, written.payload, written.parts, "test", written.segments),
         wording.compiled.locale,
+        tuple(lacks),
     )
+
+
+def _place(session: Session, kind: str, key: str | None) -> Somewhere:
+    """Return where the customer is whose values the message has; without one it could be read anywhere."""
+    import sqlalchemy as sa
+
+    from tidings.customers.countries import number_column
+    from tidings.delivery.asked_ahead import Somewhere
+    from tidings.store.tables import people
+
+    if key is None:
+        return Somewhere(anywhere=True)
+    customers = people.customers
+    with session.store.read() as connection:
+        row = connection.execute(
+            sa.select(customers.c.country, number_column(kind)).where(customers.c.key == key)
+        ).one()
+    return Somewhere(*row)
 
 
 def _values(

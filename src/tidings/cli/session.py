@@ -35,20 +35,25 @@ def open_session(
     need_vocabulary: bool = True,
     clock: Clock | None = None,
     despite_problems: bool = False,
+    despite_workspace: bool = False,
 ) -> Iterator[Session]:
     """Load the workspace and open its store; close the store at the end.
 
     A development store in a SQLite file that does not exist yet is made on the spot and one line on stderr says so;
     any other store is migrated with `tidings migrate` alone. With `need_vocabulary` the attributes of the store must be
     those of config/attributes.yaml. With `despite_problems`, for commands that stop something or only look at what is
-    stored, broken definitions are left out and one line on stderr names their files. Raises DefinitionErrors or StoreError.
+    stored, broken definitions are left out and one line on stderr names their files. With `despite_workspace`, for those that
+    must work whatever is broken, config/workspace.yaml may be one of them as long as it says where the store is.
+    Raises DefinitionErrors or StoreError.
     """
     from tidings.clock import SystemClock
     from tidings.config.settings import load_settings
     from tidings.store.database import Store
     from tidings.store.vocabulary import check_vocabulary
 
-    settings = load_settings(root, environment, despite_problems=despite_problems)
+    settings = load_settings(
+        root, environment, despite_problems=despite_problems, despite_workspace=despite_workspace
+    )
     target = target_of(settings, clock or SystemClock())
     if settings.problems:
         # No store is made by half of the definitions: there is nothing in it to stop or to look at, either.
@@ -58,13 +63,28 @@ def open_session(
     with Store.open(
         target.url,
         clock=target.clock,
-        workspace=target.workspace,
+        workspace=target.workspace or _owner(target),
         environment=target.environment,
-        salt=target.salt,
+        # Who only stops something draws nobody into an arm: it need not be the right one.
+        salt=None if despite_workspace else target.salt,
     ) as store:
         if need_vocabulary:
             check_vocabulary(store, target.attributes)
         yield Session(settings, store, target.clock)
+
+
+def _owner(target: Target) -> str:
+    """Return the workspace that a store says it belongs to, for one whose own file does not say who it is."""
+    from tidings.store.database import Store
+    from tidings.store.identity import owner
+
+    with (
+        Store.unchecked(
+            target.url, clock=target.clock, workspace="", environment=target.environment
+        ) as store,
+        store.read() as connection,
+    ):
+        return owner(connection, place=store.place)
 
 
 def _warn(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from tidings.definitions.files import WORKSPACE_FILE
 from tidings.definitions.kinds.rules import Environment
 from tidings.definitions.loader import load, readable
 from tidings.definitions.workspace import Definitions
-from tidings.errors import Problem, UsageError
+from tidings.errors import DefinitionErrors, Problem, UsageError
 
 DEVELOPMENT = "development"
 ROOT_VARIABLE = "TIDINGS_WORKSPACE"
@@ -79,19 +79,29 @@ def load_settings(
     *,
     variables: Mapping[str, str] | None = None,
     despite_problems: bool = False,
+    despite_workspace: bool = False,
 ) -> Settings:
     """Return the settings of a workspace in an environment.
 
     The environment is the one asked for, else TIDINGS_ENVIRONMENT, else development; production is therefore
     never meant by accident. `variables` stands in for the machine's environment in tests. With `despite_problems`
-    broken files are left out and stand in `problems`; only config/workspace.yaml must be sound.
+    broken files are left out and stand in `problems`; only config/workspace.yaml must be sound. With `despite_workspace`
+    not even that: its `id` and `salt` are then empty where they cannot be read.
     Raises DefinitionErrors with every problem of the definitions, UsageError when the environment is unknown
     or its store is not named.
     """
     known = os.environ if variables is None else variables
     folder = find_root(root, variables=known)
-    definitions, problems = readable(folder) if despite_problems else (load(folder), ())
-    chosen = _environment(definitions, environment or known.get(ENVIRONMENT_VARIABLE) or DEVELOPMENT)
+    definitions, problems = (
+        readable(folder, despite_workspace=despite_workspace)
+        if despite_problems or despite_workspace
+        else (load(folder), ())
+    )
+    name = environment or known.get(ENVIRONMENT_VARIABLE) or DEVELOPMENT
+    own = [one for one in problems if one.at.path == WORKSPACE_FILE]
+    if own and not any(one.name == name for one in definitions.workspace.environments):
+        raise DefinitionErrors(own)
+    chosen = _environment(definitions, name)
     return Settings(
         root=folder,
         definitions=definitions,

@@ -42,11 +42,13 @@ class CustomerStore:
         ]
         self._lasting = {one.name for one in definitions.policies.purposes if one.consent_days is not None}
         self._by_key: sa.Select[Any] | None = None
+        self._by_id: sa.Select[Any] | None = None
         self._attribute_columns = ("customer_id", *slots.attributes)
         self._select = sa.select(
             _customers.c.id,
             _customers.c.key,
             _customers.c.created_at,
+            _customers.c.merged_into,
             self._attributes.c.customer_id,
             *(_customers.c[name] for name in slots.fixed),
             *(self._attributes.c[name] for name in slots.attributes),
@@ -57,8 +59,9 @@ class CustomerStore:
     def __call__(self, connection: sa.Connection, items: Sequence[CustomerItem], now: int) -> dict[str, int]:
         """Store one chunk and return how many rows created, updated or left a customer as it was."""
         often = Counter(item.key for item in items)
-        states = self._known(connection, often.keys())
-        old = list(states.values())
+        states, merged = self._known(connection, often.keys())
+        # Of two keys of one person there is one state.
+        old = list(dict.fromkeys(states.values()))
         fresh, rest = items, []
         if states or len(often) < len(items):
             fresh = [item for item in items if often[item.key] == 1 and item.key not in states]
@@ -72,7 +75,8 @@ class CustomerStore:
                 states[item.key] = State(item.values, item.lists, item.grants)
                 counts["created"] += 1
             else:
-                changed = state.take(item.values, item.lists, item.grants)
+                say = state.fill if item.key in merged else state.take
+                changed = say(item.values, item.lists, item.grants)
                 counts["updated" if changed else "unchanged"] += 1
         new = {key: state for key, state in states.items() if state.before is None}
         ids = self._create(connection, [(key, state.values) for key, state in new.items()], now)
@@ -80,9 +84,10 @@ class CustomerStore:
             state.id = number
         self._update(connection, [state for state in old if state.values != state.before])
         about = (self._source, now)
-        write_lists(connection, states.values())
+        everybody = list(dict.fromkeys(states.values()))
+        write_lists(connection, everybody)
         write_history(connection, old, self._history, self._list_history, about)
-        counts.update(write_consents(connection, list(states.values()), self._consents, about, self._lasting))
+        counts.update(write_consents(connection, everybody, self._consents, about, self._lasting))
         return dict(counts)
 
     def _add(self, connection: sa.Connection, fresh: Sequence[CustomerItem], now: int) -> Counter[str]:
@@ -104,20 +109,39 @@ class CustomerStore:
             )
         return counts
 
-    def _known(self, connection: sa.Connection, keys: Collection[str]) -> dict[str, State]:
+    def _known(
+        self, connection: sa.Connection, keys: Collection[str]
+    ) -> tuple[dict[str, State], frozenset[str]]:
+        """Return what is known under each key, and those of the keys that were merged: their person has another one."""
         states: dict[str, State] = {}
+        merged: dict[str, int] = {}
         dialect = connection.dialect.name
         # One statement object for all chunks: its compiled form is found again at once.
         if self._by_key is None:
             self._by_key = self._select.where(one_of(_customers.c.key, dialect))
         for row in connection.execute(self._by_key, listed(dialect, keys)).all():
-            number, key, created_at, there = row[:4]
-            state = states[key] = State(row[4:])
-            state.id, state.created_at, state.attributes_there = number, created_at, there is not None
-            state.before = state.values
+            if row.merged_into is None:
+                states[row.key] = _state(row)
+            else:
+                merged[row.key] = row.merged_into
+        if merged:
+            self._add_persons(connection, merged, states)
         if self._slots.lists and states:
             read_lists(connection, self._slots.lists, states.values())
-        return states
+        return states, frozenset(merged)
+
+    def _add_persons(
+        self, connection: sa.Connection, merged: dict[str, int], states: dict[str, State]
+    ) -> None:
+        """Add under each merged key the customer that it is now."""
+        dialect = connection.dialect.name
+        if self._by_id is None:
+            self._by_id = self._select.where(one_of(_customers.c.id, dialect))
+        persons = {state.id: state for state in states.values()}
+        wanted = sorted({*merged.values()} - persons.keys())
+        for row in connection.execute(self._by_id, listed(dialect, wanted)).all():
+            persons[row.id] = _state(row)
+        states.update({key: persons[number] for key, number in merged.items()})
 
     def _create(
         self, connection: sa.Connection, new: Sequence[tuple[str, tuple[Any, ...]]], now: int
@@ -159,6 +183,14 @@ class CustomerStore:
                     .values({name: sa.bindparam(f"v{place}") for place, name in enumerate(columns)}),
                     some,
                 )
+
+
+def _state(row: Any) -> State:
+    number, _, created_at, _, there = row[:5]
+    state = State(row[5:])
+    state.id, state.created_at, state.attributes_there = number, created_at, there is not None
+    state.before = state.values
+    return state
 
 
 def _bound(state: State, names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:

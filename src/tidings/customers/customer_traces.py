@@ -60,6 +60,22 @@ class State:
                 changed = True
         return changed
 
+    def fill(self, values: tuple[Any, ...], lists: Lists, grants: tuple[int, ...]) -> bool:
+        """Put what a row says where nothing is known yet, and return whether that changed anything.
+
+        So speaks a row about a merged record: of what two rows of one person say, that of the own key holds, and importing
+        both again changes nothing.
+        """
+        self.grants += grants
+        over = tuple(new if old is None else old for old, new in zip(self.values, values, strict=True))
+        changed = over != self.values
+        self.values = over
+        for name, some in lists:
+            if some and not self.lists.get(name):
+                self.lists = {**self.lists, name: some}
+                changed = True
+        return changed
+
 
 def read_lists(connection: sa.Connection, names: Sequence[str], states: Iterable[State]) -> None:
     """Fill in the lists that are stored."""

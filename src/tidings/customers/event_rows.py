@@ -13,14 +13,14 @@ from tidings.customers.columns import Cell
 from tidings.customers.driving import Job, Numbered
 from tidings.customers.knowing import read_key
 from tidings.customers.matching import any_row_test
-from tidings.customers.orders import EventItem, Line
+from tidings.customers.orders import LONGEST_ITEM, LONGEST_NAME, EventItem, Line, amount_of, line_of
 from tidings.customers.row_keys import RowKeys
 from tidings.customers.spill import Groups, Ordinals
 from tidings.customers.unnamed import mark_of, read_visitor
 from tidings.customers.who import Identities
 from tidings.definitions.kinds.importing import Column, EventsImport
 from tidings.definitions.kinds.rules import Event
-from tidings.definitions.money import from_minor, to_minor
+from tidings.definitions.money import from_minor
 from tidings.definitions.workspace import Definitions
 from tidings.errors import TidingsError
 
@@ -57,10 +57,10 @@ class EventRows:
             item = mapping.item
             self.currency = item.price.money or self.currency or definitions.workspace.currency
             self._item = (
-                Cell(item.key, text_reader(200), places),
+                Cell(item.key, text_reader(LONGEST_ITEM), places),
                 Cell(item.quantity, exact_reader(item.quantity), places),
                 Cell(item.price, exact_reader(item.price), places),
-                Cell(item.name, text_reader(500), places) if item.name else None,
+                Cell(item.name, text_reader(LONGEST_NAME), places) if item.name else None,
             )
 
     def __call__(self, cells: list[str]) -> EventItem | None:
@@ -176,12 +176,9 @@ class EventRows:
         assert self._item is not None
         key, quantity, price, name = self._item
         pieces, one = quantity.needed(cells, "no quantity"), price.needed(cells, "no price")
-        # What came back is told as a positive quantity: the event's name says that it came back.
-        pieces = abs(pieces) if returned else pieces
         title = name(cells) if name is not None else None
-        return Line(
-            key.needed(cells, "no item"), title, pieces, to_minor(one, self.currency or ""), pieces * one
-        )
+        what = key.needed(cells, "no item")
+        return line_of(what, title, pieces, one, self.currency or "", returned=returned)
 
     def _said(self, cells: list[str], returned: bool) -> dict[str, object]:
         return {
@@ -195,8 +192,7 @@ class EventRows:
         return abs(amount) if returned and amount is not None else amount
 
     def _minor(self, lines: tuple[Line, ...]) -> int:
-        # Exact until here, rounded once an order: half to even, as everywhere.
-        return to_minor(sum((line.value for line in lines), Decimal(0)), self.currency or "")
+        return amount_of(lines, self.currency or "")
 
     def _major(self, minor: int) -> Decimal:
         return from_minor(minor, self.currency or "")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tidings.customers.identity import Drawer
 from tidings.customers.knowing import ensure_customers
-from tidings.customers.orders import EventItem, Line, Sold, new_lines, sold
+from tidings.customers.orders import EventItem, Line, Sold, new_lines, sold, write_lines
 from tidings.definitions.money import to_minor
 from tidings.definitions.workspace import Definitions
 from tidings.store.batches import insert_rows, next_ids
@@ -143,14 +143,8 @@ class EventStore:
         return stored
 
     def _write_lines(self, connection: sa.Connection, stored: Any) -> None:
-        rows: list[tuple[Any, ...]] = []
-        for one in stored:
-            first = 0 if one.new else one.sold.total() - len(one.lines)
-            rows += [
-                (one.id, first + place, line.item, line.name, line.quantity, line.price)
-                for place, line in enumerate(one.lines)
-            ]
-        insert_rows(connection, _items, rows, ("event_id", "position", "item", "name", "quantity", "price"))
+        firsts = ((one, 0 if one.new else one.sold.total() - len(one.lines)) for one in stored)
+        write_lines(connection, ((one.id, first, one.lines) for one, first in firsts))
 
     def _write_changes(self, connection: sa.Connection, changed: Sequence[_Stored]) -> None:
         if changed:

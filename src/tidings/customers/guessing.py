@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tidings.customers.guessing_registers import register_column
 from tidings.customers.reading import open_rows
 from tidings.definitions.kinds.rules import Attributes, Events
 from tidings.errors import TidingsError
@@ -89,9 +90,10 @@ class Guessed:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A mapping to write: `kind` customers or events, the guesses of all columns, and what has to be asked.
+    """A mapping to write: `kind` customers, events or do_not_call, the guesses of all columns, and what has to be asked.
 
-    `key` names the customer's column, `at` and `order` those of events; empty where nothing fits.
+    `key` names the customer's column, or that of the numbers of a register; `at` and `order` those of events; empty where
+    nothing fits.
     """
 
     kind: str
@@ -148,6 +150,11 @@ def guess(
         if at is not None and (order or total) and _first(WORDS["email"], names) != key
         else "customers"
     )
+    agreed = any(part in word for word in names for part in CONSENT_PARTS)
+    register = kind == "customers" and not agreed
+    number = register_column(names, values, _PHONES, _OTHERS) if register else ""
+    if number:
+        kind, key = "do_not_call", number
     known = {one.name: one.type for one in attributes.attributes}
     if not key:
         key = _unique(values, len(cells)) or _first(WORDS["email"], names)
@@ -178,6 +185,13 @@ def guess(
         len(keys) - len(set(keys)),
         yes_words(values.get(consent, [])),
     )
+
+
+# What columns are called, as `register_column` asks it.
+_PHONES = frozenset(plain(word) for name in ("phone", "fax") for word in WORDS[name])
+_OTHERS = frozenset(
+    plain(word) for name, words in WORDS.items() if name not in ("phone", "fax", "country") for word in words
+)
 
 
 def date_format(texts: Sequence[str]) -> tuple[str, bool] | None:

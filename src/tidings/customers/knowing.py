@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -16,6 +17,7 @@ from tidings.store.batches import insert_rows, next_ids
 from tidings.store.tables import people
 from tidings.store.vocabulary import attributes_table
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LONGEST_KEY = 200
 
 
@@ -24,6 +26,11 @@ def read_key(text: str) -> str:
     if len(text) > LONGEST_KEY:
         raise CellError(
             "too long", f"a customer's key has at most {LONGEST_KEY} signs, this one {len(text):,}"
+        )
+    # Most are plain, which is told at once.
+    if not text.isprintable() and _CONTROL.search(text):
+        raise CellError(
+            "invisible sign", "a customer's key holds a control sign; nobody could write it again"
         )
     return text
 

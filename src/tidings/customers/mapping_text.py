@@ -10,7 +10,10 @@ from tidings.definitions.workspace import Definitions
 def mapping_text(guess: Guess, definitions: Definitions, *, title: str) -> str:
     """Return the YAML of a mapping; `tidings check` takes it as it is."""
     lines = [f"import: {spelled(title)}", f"kind: {guess.kind}"]
-    lines += _events(guess, definitions) if guess.kind == "events" else _customers(guess, definitions)
+    if guess.kind == "do_not_call":
+        lines += _register(guess, definitions)
+    else:
+        lines += _events(guess, definitions) if guess.kind == "events" else _customers(guess, definitions)
     return "\n".join(lines) + "\n"
 
 
@@ -40,6 +43,21 @@ def _customers(guess: Guess, definitions: Definitions) -> list[str]:
             "#   - {channel: email, purpose: marketing, basis: HOW THEY AGREED}",
         ]
     return lines + _left_over(guess, {one.column for one in used} | {guess.key, guess.consent})
+
+
+def _register(guess: Guess, definitions: Definitions) -> list[str]:
+    column = next(one for one in guess.columns if one.column == guess.key)
+    lines = [
+        f"number: {spelled(guess.key)}   # the file is the whole list: these get no advertising without consent"
+    ]
+    if not all(text.startswith(("+", "00")) for text in column.examples):
+        country = definitions.workspace.country
+        lines.append(
+            f"country: {country}   # a guess: how numbers without a country code are read"
+            if country
+            else "# country: SE   # how numbers without a country code are read"
+        )
+    return lines + [line for line in _left_over(guess, {guess.key}) if line.startswith("# not read")]
 
 
 def _events(guess: Guess, definitions: Definitions) -> list[str]:

@@ -51,6 +51,7 @@ CODES = (
     "dnc_listed",
     "country_blocked",
     "sender_unverified",
+    "missing_unsubscribe",
 )
 # The least that an address of a kind looks like. Imports see to more; older rows and other writers may not have.
 _LOOKS = {"email": "'_%@_%'", "sms": "'+_%'", "fax": "'+_%'"}
@@ -253,7 +254,12 @@ def _verdict(
     channel_kind: str, purpose: Purpose, suppressed: Any, spoken: Any, house: House | None
 ) -> sa.ColumnElement[str | None]:
     address, hashed = address_columns(channel_kind)
-    silent = sa.literal_column("'no_consent'" if purpose.consent == "required" else "'ok'", sa.Text)
+    silent: sa.ColumnElement[str] = sa.literal_column(
+        "'no_consent'" if purpose.consent == "required" else "'ok'", sa.Text
+    )
+    unheard = house.needs_consent(channel_kind) if house is not None else None
+    if unheard is not None:
+        silent = sa.case((unheard, sa.literal_column("'no_consent'", sa.Text)), else_=silent)
     said = [suppressed, spoken, silent]
     if asks_register(channel_kind, purpose):
         said.insert(2, sa.case((in_register(channel_kind), sa.literal_column("'dnc_listed'", sa.Text))))

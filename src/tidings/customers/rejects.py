@@ -17,7 +17,8 @@ from typing import IO
 
 ADDED = ("line", "reason", "column")
 _NUMBER = re.compile(r"[+-]?[\d.,\s]+\Z", re.ASCII)
-_RUN = ("=", "+", "-", "@", "\t", "\r")
+# As spreadsheets begin a formula, also in the full-width forms that some fold (OWASP, "CSV Injection").
+_RUN = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Rejects:

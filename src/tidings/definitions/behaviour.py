@@ -7,7 +7,16 @@ from datetime import date
 
 from tidings.definitions.conditions import BetweenDays, DidCondition, Measure, Times, WithinLast
 from tidings.definitions.context import Context, Unreadable, did_you_mean
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, RECORDED_RESPONSES, TASK_EVENTS, Event
+from tidings.definitions.kinds.given import ITEMS
+from tidings.definitions.kinds.rules import (
+    BUILT_IN_RESPONSES,
+    KNOWN_EVENTS,
+    RECORDED_RESPONSES,
+    REDEEMED,
+    REDEMPTION,
+    TASK_EVENTS,
+    Event,
+)
 from tidings.definitions.nodes import Entry, Mapping, Node, Scalar
 from tidings.definitions.phrases import split_between
 from tidings.definitions.predicates import Tested, read_test
@@ -42,11 +51,12 @@ def read_event_name(node: Node, context: Context) -> str:
         return scalar.text
     if key_trap(scalar.text, scalar, context, known):
         raise Unreadable
+    told = f"write: {REDEEMED.name}" if scalar.text == REDEMPTION.name else ""
     raise context.report(
         "REF05",
         scalar,
         f'no event "{scalar.text}"',
-        did_you_mean(scalar.text, known, listing=False) or "declare it in config/events.yaml",
+        told or did_you_mean(scalar.text, known, listing=False) or "declare it in config/events.yaml",
     )
 
 
@@ -201,13 +211,16 @@ def read_properties(node: Node, context: Context, event: str) -> tuple[tuple[str
 def tested_property(entry: Entry, context: Context, event: str) -> Tested:
     """Return the type of a property, or report that the event has none of that name."""
     name = entry.key.text
-    declared = context.vocabulary.events.get(event, TASK_EVENTS.get(event))
+    declared = context.vocabulary.events.get(event, KNOWN_EVENTS.get(event))
     if declared is None and event not in BUILT_IN_RESPONSES:
         raise Unreadable
     found = (declared or Event(event)).property(name)
     if found is not None:
         currency = (found.currency or context.vocabulary.currency) if found.type == "money" else None
         return Tested(name, found.type, currency)
+    if name == ITEMS and event in context.vocabulary.events:
+        # What its lines name, as far as it has any.
+        return Tested(name, "list")
     names = [one.name for one in declared.properties] if declared else []
     if key_trap(name, entry.key, context, names):
         raise Unreadable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidings.definitions.kinds.rules import FIXED_COLUMNS, RECORDED_RESPONSES, TASK_EVENTS
+from tidings.definitions.kinds.rules import FIXED_COLUMNS, KNOWN_EVENTS, RECORDED_RESPONSES
 from tidings.definitions.references import media_of
 from tidings.definitions.workspace import Definitions
 
@@ -52,13 +52,13 @@ class Names:
     def events(self, *, declared: bool = False) -> dict[str, Any]:
         """Return the events, with responses and the answers to tasks unless only `declared` ones count."""
         titles = {one.name: one.title for one in self.definitions.events.events}
-        answers = {name: one.title for name, one in TASK_EVENTS.items()}
-        return choice(titles if declared else {**titles, **dict.fromkeys(RECORDED_RESPONSES, ""), **answers})
+        known = {name: one.title for name, one in KNOWN_EVENTS.items()}
+        return choice(titles if declared else {**titles, **dict.fromkeys(RECORDED_RESPONSES, ""), **known})
 
     def starts(self) -> dict[str, Any]:
-        """Return what a flow can start by: declared events and answers to tasks."""
+        """Return what a flow can start by: declared events, redemptions and answers to tasks."""
         titles = {one.name: one.title for one in self.definitions.events.events}
-        return choice({**titles, **{name: one.title for name, one in TASK_EVENTS.items()}})
+        return choice({**titles, **{name: one.title for name, one in KNOWN_EVENTS.items()}})
 
     def lists(self) -> dict[str, Any]:
         """Return the segments that flows can add to and remove from."""

@@ -58,6 +58,7 @@ from tidings.definitions.readers import (
 )
 from tidings.definitions.readers.later import flows_with_segments, with_segments
 from tidings.definitions.references import check_circles, check_experiments, media_of
+from tidings.definitions.salvage import salvaged
 from tidings.definitions.source import SourceFile
 from tidings.definitions.workspace import Definitions
 from tidings.errors import DefinitionErrors, Position, Problem
@@ -105,15 +106,16 @@ def check(root: Path, instead: Mapping[str, bytes] | None = None) -> tuple[Defin
     return (None if failed else definitions), problems
 
 
-def readable(root: Path) -> tuple[Definitions, tuple[Problem, ...]]:
+def readable(root: Path, *, despite_workspace: bool = False) -> tuple[Definitions, tuple[Problem, ...]]:
     """Return what can be read of a workspace although some of its files are broken, and the errors of those.
 
     For commands that work on what is stored and must work on a bad day, too: stopping, looking. A definition whose file has an
     error is not among them at all, and policies that cannot be read are empty, so nothing may be planned or sent by these.
-    Raises DefinitionErrors when config/workspace.yaml itself cannot be read, for it names the store.
+    Raises DefinitionErrors when config/workspace.yaml itself cannot be read, for it names the store; with
+    `despite_workspace` that is read key by key, for commands that need nothing of it but the store.
     """
     reading = _Reading(root)
-    definitions = reading.everything(despite_policies=True)
+    definitions = reading.everything(despite_policies=True, despite_workspace=despite_workspace)
     errors = dict.fromkeys(one for one in reading.problems if one.severity == "error")
     if definitions is None:
         own = [one for one in errors if one.at.path == WORKSPACE_FILE]
@@ -192,10 +194,13 @@ class _Reading:
         self.instead: Mapping[str, bytes] = {}
         self.apart = False
 
-    def everything(self, *, despite_policies: bool = False) -> Definitions | None:
+    def everything(
+        self, *, despite_policies: bool = False, despite_workspace: bool = False
+    ) -> Definitions | None:
         """Read every file; return the definitions, or None when workspace or policies could not be read.
 
-        With `despite_policies` those that could not be read are empty.
+        With `despite_policies` those that could not be read are empty, with `despite_workspace` the workspace is what
+        can be read of it.
         """
         listing = list_files(self.root, self.problems)
         if WORKSPACE_FILE not in listing.config:
@@ -210,6 +215,8 @@ class _Reading:
         known.campaigns = set(listing.folders["campaigns"])
         known.flows = set(listing.folders["flows"])
         place = self._open(WORKSPACE_FILE, "workspace", workspace.read)
+        if place is None and despite_workspace:
+            place = salvaged((self.root / WORKSPACE_FILE).read_bytes())
         if place is not None:
             known.currency, known.locale = place.currency, place.locale
         self._read_vocabulary(listing)

@@ -48,6 +48,23 @@ def from_minor(minor: int, currency: str) -> Decimal:
     return Decimal(minor).scaleb(-exponent(currency))
 
 
+def price_of(millionths: int, currency: str) -> Decimal:
+    """Return millionths of the minor unit as an exact amount of major units."""
+    return Decimal(millionths).scaleb(-exponent(currency) - 6)
+
+
+def whole_minor(millionths: int) -> int:
+    """Return millionths of the minor unit in whole minor units, half to even."""
+    return int(Decimal(millionths).scaleb(-6).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def format_price(millionths: int, currency: str) -> str:
+    """Return what one of many costs as people read it: `0.0075 USD`, with the places of the currency at least."""
+    price = price_of(millionths, currency).normalize()
+    places = max(exponent(currency), -int(price.as_tuple().exponent))
+    return f"{price:,.{places}f} {currency}"
+
+
 def format_money(minor: int, currency: str) -> str:
     """Return an amount as people read it in a terminal: `1,234.50 EUR`."""
     return f"{from_minor(minor, currency):,.{exponent(currency)}f} {currency}"

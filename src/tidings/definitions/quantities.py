@@ -13,7 +13,7 @@ from tidings.definitions.money import exponent, to_minor
 from tidings.definitions.nodes import Node, Scalar
 from tidings.definitions.rewording import likely_date, likely_duration, likely_money, likely_share
 from tidings.definitions.schema import Reader, expect_scalar
-from tidings.definitions.values import Duration, LocalTime, Money, Share, Unit
+from tidings.definitions.values import MILLION, Duration, LocalTime, Money, Price, Share, Unit
 
 NUMBER = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,9})?"
 _NUMBER = re.compile(NUMBER + r"\Z")
@@ -157,6 +157,25 @@ def wrong_money(scalar: Scalar, context: Context) -> Unreadable:
         f'"{text}" is not an amount of money; write a number and a currency code, such as 1200 {currency}',
         likely,
     )
+
+
+def read_price(node: Node, context: Context) -> Money | Price:
+    """Read what one of many costs: as an amount of money, but down to a millionth of the minor unit."""
+    scalar = expect_scalar(node, context, "an amount such as 0.0075 USD")
+    found = parse_money(scalar.text)
+    if found is None or -int(found[0].as_tuple().exponent) <= exponent(found[1]):
+        return _positive_money(node, context)
+    amount, currency = found
+    most = exponent(currency) + 6
+    if -int(amount.as_tuple().exponent) > most:
+        raise context.report(
+            "PHR03", scalar, f"a price has {most} decimal places at most; {scalar.text} has more"
+        )
+    if amount < 0:
+        raise context.report("VAL03", node, "an amount here cannot be negative")
+    price = Price(int(amount.scaleb(most)), currency)
+    whole, part = divmod(price.millionths, MILLION)
+    return price if part else Money(whole, currency)
 
 
 def read_money(node: Node, context: Context) -> Money:

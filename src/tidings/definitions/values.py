@@ -37,11 +37,28 @@ class Duration:
         return f"{self.amount} {self.unit}{'s' if self.amount != 1 else ''}"
 
 
+# Single messages cost parts of the minor unit: what is spent is counted in millionths of it.
+MILLION = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An amount in minor units of an ISO 4217 currency."""
 
     minor: int
+    currency: str
+
+    @property
+    def millionths(self) -> int:
+        """Return the amount in millionths of the minor unit."""
+        return self.minor * MILLION
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one of many costs, in millionths of the minor unit: a text message costs parts of a cent."""
+
+    millionths: int
     currency: str
 
 

@@ -10,8 +10,8 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from tidings.campaigns.costing import MILLION
 from tidings.customers.knowing import listed, one_of
+from tidings.definitions.values import MILLION
 from tidings.store.tables import sending
 
 BUDGET = "budget"

@@ -67,7 +67,12 @@ class Demands:
         self._by_pack: dict[str, tuple[Demand, ...]] = {
             pack.name: tuple(
                 sorted(
-                    (one for one in pack.of(channel.kind, message_class) if one.code != SENDER),
+                    # Of faxes nothing is asked that their words could lack (`customers.house`).
+                    (
+                        one
+                        for one in pack.of(channel.kind, message_class)
+                        if one.code != SENDER and one.kind != "fax"
+                    ),
                     key=lambda one: _ORDER.index(one.code),
                 )
             )
@@ -99,6 +104,10 @@ class Demands:
             if detail:
                 return Lack(demand.code, pack.title, detail)
         return None
+
+    def asked_of(self, words: Words, pack: Pack) -> list[tuple[str, str]]:
+        """Return all that a pack asks of a message: each code with what is missing, empty where nothing is."""
+        return [(one.code, self._missing(one, words)) for one in self._by_pack[pack.name]]
 
     def _missing(self, demand: Demand, words: Words) -> str:
         """Return in a sentence what is missing, empty when nothing is."""

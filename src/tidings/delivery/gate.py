@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from tidings.campaigns.capped import ACCOUNT, CAP
 from tidings.clock import from_micros
 from tidings.customers.cases import case_is_open
-from tidings.customers.house import RULES
+from tidings.customers.house import CONSENT_RULE, RULES
 from tidings.customers.permission import refusal
+from tidings.definitions.rule_packs import CONSENT
 from tidings.delivery import budget, caps, offers, throttle
 from tidings.delivery.freshness import stale
 from tidings.delivery.hours import Hour
@@ -277,5 +278,7 @@ def rule_of(code: str, job: Job) -> str:
         return rules[code]
     if code.startswith("suppressed_"):
         return "suppressions"
+    if code == CONSENT and job.purpose.consent != "required":
+        return CONSENT_RULE
     topic = f"/{job.terms.topic}" if job.terms.topic else ""
     return f"consent/{job.kind}/{job.purpose.name}{topic}"

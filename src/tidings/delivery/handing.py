@@ -306,8 +306,9 @@ class Hands:
         """Take note of how a hand-over ended."""
         batch, lane.batch = lane.batch, []
         self._busy -= 1
-        if len(batch) == 1 and not isinstance(told, Exception) and [one.kind for one in told] == ["accepted"]:
-            self._end(Ended(batch[0][0], "accepted", provider_ref=told[0].provider_ref))
+        if len(batch) == 1 and type(told) is list and len(told) == 1 and told[0].kind == "accepted":
+            self._gather()
+            self._ended.append(Ended(batch[0][0], "accepted", provider_ref=told[0].provider_ref))
             self._end(*self._suspects.accepted(lane.since))
             self._watch.accepted()
             lane.state = State.IDLE

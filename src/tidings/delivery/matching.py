@@ -25,7 +25,8 @@ class Sought:
     """What a receipt says about its message.
 
     `ledger_id` is a message id read out of a mail. Whatever a receipt names is not `proved` where anybody can write it:
-    every reader of a message of ours knows its reference, and so how those of others look.
+    every reader of a message of ours knows its reference, and so how those of others look. Such a one counts only with the
+    `seal` of its message, which nobody else has seen.
     """
 
     channel: str
@@ -35,6 +36,7 @@ class Sought:
     address_hash: str | None = None
     ledger_id: int | None = None
     proved: bool = True
+    seal: str = ""
 
 
 def is_foreign(sought: Sought, referrer: Referrer) -> bool:
@@ -126,12 +128,17 @@ def _by_provider_ref(connection: sa.Connection, wanted: Sequence[Sought], found:
 def _by_number(
     connection: sa.Connection, wanted: Sequence[Sought], referrer: Referrer, found: list[int | None]
 ) -> None:
-    """A number alone proves nothing: the message must have gone to the recipient that the receipt names."""
+    """A number alone proves nothing: a mail must return its seal, and the message have gone to the recipient it names."""
     by_kind: defaultdict[str, set[int]] = defaultdict(set)
     numbered: dict[int, int] = {}
     for place, one in enumerate(wanted):
         number = one.ledger_id if one.proved else one.ledger_id or referrer.message_of(one.reference)
-        if found[place] is None and number is not None and one.address_hash:
+        if (
+            found[place] is None
+            and number is not None
+            and one.address_hash
+            and (one.proved or referrer.proves(number, one.seal))
+        ):
             numbered[place] = number
             by_kind[one.kind].add(number)
     messages = sending.messages

@@ -121,6 +121,7 @@ def sought_of(
         address_hash,
         _number(said.get("ledger_id")),
         proved=not by_mail,
+        seal=str(said.get("seal", "")),
     )
 
 

@@ -19,7 +19,7 @@ from tidings.delivery.effects import Engaged, take_effect
 from tidings.delivery.matching import FOREIGN, Sought, find_messages, is_foreign
 from tidings.delivery.merging import lock, merge
 from tidings.delivery.receipt_rows import COLUMNS, Row, row_of, sought_of, tuples
-from tidings.delivery.reference import Referrer
+from tidings.delivery.reference import referrer_of
 from tidings.delivery.withdrawing import kind_of
 from tidings.store.batches import insert_rows, next_ids
 from tidings.store.database import Store
@@ -77,7 +77,7 @@ def take_in(
     """
     at, kinds = to_micros(now), kinds or {}
     kind = kind_of(channel_id, kinds)
-    referrer = Referrer(store.workspace, store.environment, salt)
+    referrer = referrer_of(store, salt)
     reader = AddressReader(salt, kind)
     unique: dict[str, Row] = {}
     for event in events:
@@ -123,7 +123,7 @@ def rematch(
     last days, and ignores what has waited for three days; once in a few minutes is enough.
     """
     at, kinds = to_micros(now), kinds or {}
-    referrer = Referrer(store.workspace, store.environment, salt)
+    referrer = referrer_of(store, salt)
     result, after = TakenIn(), 0
     while True:
         with store.read() as connection:

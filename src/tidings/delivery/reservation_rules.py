@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tidings.campaigns.costing import MILLION
+from tidings.definitions.values import MILLION
 from tidings.delivery.rules import Rule, all_ids, messages, runs
 from tidings.store.tables import sending
 

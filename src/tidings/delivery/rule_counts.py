@@ -6,7 +6,7 @@ Each wording is written once for a made-up customer of whom everything is known,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,19 +118,24 @@ def _members(connection: sa.Connection, plan_hash: str, channel: str, kind: str)
     return list(connection.execute(counted))
 
 
-def _sample_words(message: Any, attributes: Attributes, public_url: str) -> Words | None:
-    """Return what a wording says to a made-up customer; None where that cannot be written, which is told elsewhere."""
+def words_shown(message: Any, values: Mapping[str, Any], public_url: str) -> Words | None:
+    """Return what a compiled message says with values, links as they are sent; None where it cannot be written."""
     base = public_url.rstrip("/")
     leave = f"{base}/u/sample"
     urls = MessageUrls(
         click=lambda _, __, ___: f"{base}/s/sample", pixel=lambda _: "", unsubscribe=lambda _: leave
     )
-    values: dict[str, Any] = {one.name: sample(one.type, one.values) for one in attributes.attributes}
-    if message.group_variables is not None:
-        values[group.NAME] = group.samples(message.group_variables, values)
     try:
         shown = message.show(Recipient(1, "sample", "sample@example.com", message.locale, values), urls)
     except RenderError:
         return None
     bodies = (shown.text, *([shown.html] if getattr(shown, "html", None) else ()))
     return Words(getattr(shown, "subject", ""), bodies, leave)
+
+
+def _sample_words(message: Any, attributes: Attributes, public_url: str) -> Words | None:
+    """Return what a wording says to a made-up customer; None where that cannot be written, which is told elsewhere."""
+    values: dict[str, Any] = {one.name: sample(one.type, one.values) for one in attributes.attributes}
+    if message.group_variables is not None:
+        values[group.NAME] = group.samples(message.group_variables, values)
+    return words_shown(message, values, public_url)

@@ -22,7 +22,7 @@ from tidings.delivery.given_values import of_messages
 from tidings.delivery.keeping_rules import COUNTRY, RuleKeeper
 from tidings.delivery.products_ahead import ProductsAhead, products_of
 from tidings.delivery.recorded import Recorded
-from tidings.delivery.reference import Referrer
+from tidings.delivery.reference import referrer_of
 from tidings.delivery.wordings import FIRST_POSITION, Task, Wording, Written, bare_sender, compile_wording
 from tidings.delivery.wordings_due import locales_due, variants_of
 from tidings.delivery.work import Claimed, LookAhead, Refusal, Wanted
@@ -74,7 +74,7 @@ class Writer:
         )
         self._sender = bare_sender(channel)
         workspace = run.definitions.workspace
-        self._reference = Referrer(store.workspace, store.environment, workspace.salt)
+        self._reference = referrer_of(store, workspace.salt)
         self._fallback = workspace.locale
         self._tracking = run.definitions.policies.purpose(TRACKING)
         self._group = run.campaign_of().group
@@ -192,6 +192,7 @@ class Writer:
                 locale,
                 message.variables,
                 self._reference.of(message.message_id),
+                self._reference.seal(message.message_id),
             )
             if wording.watched:
                 watched.setdefault(wanted, []).append(place)

@@ -17,6 +17,7 @@ from tidings.flows.round_parts import default_parts
 from tidings.flows.tending import PASSING, Tending
 from tidings.flows.work_runs import Work, owner_name
 from tidings.measurement import touches
+from tidings.measurement.redemptions import catch_up
 from tidings.measurement.report import make_report
 from tidings.responses.incoming import Incoming, house_of
 from tidings.responses.networks import networks_of
@@ -36,6 +37,7 @@ def segments_refreshed(here: Opened) -> Rows:
     definitions = here.settings.definitions
     names = [one.id for one in definitions.segments.values() if one.members == "rules"]
     work = Work(here.store, here.clock, owner_name(), "segments")
+    catch_up(here.store, definitions, now=here.clock.now())
     rows: Rows = []
     for count, name in enumerate(names, 1):
         try:

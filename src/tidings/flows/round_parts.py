@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -16,27 +17,55 @@ from tidings.flows.journeys.starting import flows_to_start, start_due
 from tidings.flows.journeys.starting_segments import segments_to_refresh
 from tidings.flows.journeys.walking import walk_due
 from tidings.flows.round import Part, Round, Subject
+from tidings.measurement.redemptions import catch_up
 from tidings.segments.membership import refresh
+from tidings.segments.redeemed import asks_for_redemptions
+from tidings.store.database import Store
 from tidings.store.tables import people
-
-if TYPE_CHECKING:
-    from tidings.store.database import Store
 
 # Segments that start flows are computed anew so often.
 REFRESH = timedelta(minutes=5)
 _MOST = 300
+_LOOK_AGAIN = 60.0
+# The definitions asked last whether they ask for redemptions, and the answer. Up to which event codes were looked for in a
+# store, and when.
+_asking: list[Any] = []
+_judged: WeakKeyDictionary[Store, tuple[int, float]] = WeakKeyDictionary()
 _known: OrderedDict[tuple[str, int, int], Recorded] = OrderedDict()
 
 
 def default_parts() -> tuple[Part, ...]:
     """Return what a round does, in order."""
     return (
+        Part("redemptions", "codes judged", _codes_due, _judge_codes),
         Part("segments", "segments refreshed", stale_segments, refresh_segment),
         Part("occurrences", "campaigns started", recurring.due_subjects, recurring.start_due),
         Part("starts", "customers entered", _starting, _start),
         Part("steps", "customers moved", _live, _walk),
         Part("papers", "pages mailed", _papers_due, _mail_papers),
     )
+
+
+def _codes_due(this: Round) -> list[Subject]:
+    """Return the one subject of looking for codes in orders, where a definition asks for redemptions and events came since."""
+    definitions = this.settings.definitions
+    # Definitions are read anew only when a file changes, and a round is done every second.
+    if not _asking or _asking[0] is not definitions:
+        _asking[:] = [definitions, asks_for_redemptions(definitions)]
+    if not _asking[1]:
+        return []
+    with this.store.read() as connection:
+        newest = connection.execute(sa.select(sa.func.max(people.events.c.id))).scalar() or 0
+    then, looked = _judged.get(this.store, (0, -_LOOK_AGAIN))
+    # On PostgreSQL an event may be seen after one with a higher id.
+    due = newest != then or this.clock.monotonic() - looked >= _LOOK_AGAIN
+    return [Subject(str(newest))] if due else []
+
+
+def _judge_codes(this: Round, upto: Subject) -> int:
+    found = catch_up(this.store, this.settings.definitions, now=this.clock.now())
+    _judged[this.store] = int(upto.name), this.clock.monotonic()
+    return found.added + found.changed
 
 
 def _papers_due(this: Round) -> list[Subject]:

@@ -20,6 +20,7 @@ from tidings.flows.lazy_store import LazyStore
 from tidings.flows.link_targets import LinkTargets
 from tidings.flows.pictures import Pictures
 from tidings.flows.supervisor import Say
+from tidings.flows.web_guard import GuardedProtocol
 from tidings.responses.group import GroupCommit
 from tidings.responses.hooks import Hooks
 from tidings.responses.spool import SpoolWriter, spool_folder
@@ -40,10 +41,13 @@ def run_web(settings: Settings, descriptor: int, *, clock: Clock, say: Say = _si
     codes = LazyStore(settings, clock, busy_seconds=5.0)
     config = uvicorn.Config(
         tracker_of(settings, clock=clock, say=say, store=store, codes=codes),
-        log_level="warning",
+        # Anybody can send what is no HTTP: a line for each would let strangers fill the log.
+        log_level="error",
         access_log=False,
         server_header=False,
         lifespan="on",
+        http=GuardedProtocol,
+        ws="none",
         timeout_graceful_shutdown=2,
     )
     try:

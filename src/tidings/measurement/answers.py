@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,15 +10,18 @@ import numpy as np
 import sqlalchemy as sa
 
 from tidings.clock import to_micros
+from tidings.definitions.kinds.rules import REDEEMED
 from tidings.measurement.arms import ReportedRun
 from tidings.measurement.metrics import COUNTED, Arm, Measured, Metric, arm_name
 from tidings.measurement.windows import Windows
+from tidings.segments.redeemed import COUNTS
 from tidings.statistics.sums import Moments
-from tidings.store.tables import answers, sending
+from tidings.store.tables import answers, money, sending
 
 _messages = sending.messages
 _enrolments = sending.enrolments
 _responses = answers.responses
+_redemptions = money.redemptions
 # Who complained had got it. What became of a message is known only as it stands now, without an instant.
 _LEDGER: dict[str, sa.ColumnElement[bool]] = {
     "delivered": _messages.c.state.in_(["delivered", "complained"]),
@@ -34,10 +38,11 @@ def response_metric(
     arms: tuple[Arm, ...],
     window: Windows,
     as_of: datetime,
+    tests: Sequence[sa.ColumnElement[bool]] = (),
 ) -> Measured:
     """Return the share of customers who answered as a human within the window, for every arm written to.
 
-    Where accounts were drawn each gets one message, and the share is that of accounts.
+    `tests` are further conditions on redemptions, of codes that these messages gave. Where accounts were drawn each gets one message, and the share is that of accounts.
     """
     if did == "converted":
         return Measured((), ("A goal cannot be `converted`: say which event means success.",))
@@ -49,6 +54,12 @@ def response_metric(
     elif did == "sent":
         at = _messages.c.accepted_at
         conditions += [at >= _enrolments.c.anchor_at, at < window.closes, at < to_micros(as_of)]
+    elif did == REDEEMED.name:
+        at = _redemptions.c.at
+        source = enrolled.join(_redemptions, _redemptions.c.message_id == _messages.c.id)
+        conditions += [
+            COUNTS, *tests, at >= _enrolments.c.anchor_at, at < window.closes, at < to_micros(as_of),
+        ]  # fmt: skip
     else:
         at = _responses.c.at
         source = enrolled.join(_responses, _responses.c.message_id == _messages.c.id)

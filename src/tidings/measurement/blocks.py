@@ -47,17 +47,21 @@ def changed(
     table: sa.Table,
     where: sa.ColumnElement[bool],
     cells: Sequence[sa.ColumnElement[Any]] = (),
+    *,
+    latest: bool = False,
 ) -> list[Block]:
     """Return the blocks of a table whose rows that pass `where` are others than when `what` was made of them.
 
-    `cells` are whole numbers of a row that matter too. NULL counts as nothing.
+    `cells` are whole numbers of a row that matter too. NULL counts as nothing. With `latest` blocks before the last one that
+    is known are not looked at: rows there may have changed, and none can have been added.
     """
     last = connection.execute(sa.select(sa.func.max(table.c.id))).scalar()
     kept = connection.execute(sa.select(sa.func.max(_blocks.c.block)).where(_blocks.c.what == what)).scalar()
     if last is None and kept is None:
         return []
     end = max((last or 0) // BLOCK, kept or 0)
-    numbers = sa.select(sa.literal(0, sa.BigInteger).label("n")).cte("numbers", recursive=True)
+    first = kept or 0 if latest else 0
+    numbers = sa.select(sa.literal(first, sa.BigInteger).label("n")).cte("numbers", recursive=True)
     numbers = numbers.union_all(sa.select(numbers.c.n + 1).where(numbers.c.n < end))
     place = table.c.id - numbers.c.n * BLOCK + 1
     sums = [place, place * place * place, *(cell % _REST * place for cell in cells)]

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from tidings.clock import to_micros
 from tidings.definitions.kinds.campaign import Campaign, Goal
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Event
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, KNOWN_EVENTS, Event
 from tidings.definitions.money import exponent
 from tidings.definitions.workspace import Definitions
 from tidings.measurement.accounts import Sizes, by_unit, sizes_of
@@ -37,6 +37,7 @@ from tidings.measurement.promotions.reading import GoalOrders
 from tidings.measurement.returned import margin_taken
 from tidings.measurement.windows import Windows, windows
 from tidings.segments.comparing import Clause, Value, holds
+from tidings.segments.doing import event_tests
 from tidings.segments.properties import property_value
 from tidings.segments.scope import Scope
 from tidings.statistics.clusters import Clusters
@@ -72,7 +73,10 @@ def goal_metrics(
     for goal in goals:
         window = windows(_enrolments.c.anchor_at, anchors, goal.within, zone)
         if goal.did in BUILT_IN_RESPONSES:
-            found = response_metric(connection, goal.did, run=run, arms=arms, window=window, as_of=as_of)
+            tests = event_tests(KNOWN_EVENTS.get(goal.did), goal.with_, Scope.of(definitions, as_of))
+            found = response_metric(
+                connection, goal.did, run=run, arms=arms, window=window, as_of=as_of, tests=tests
+            )
         else:
             found = _event_metrics(
                 connection,

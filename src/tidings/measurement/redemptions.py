@@ -23,6 +23,7 @@ from tidings.measurement.blocks import by_index, changed, spans
 from tidings.measurement.redeemed_orders import tie
 from tidings.measurement.shared_codes import Shared, shared_codes
 from tidings.segments.properties import property_value
+from tidings.segments.redeemed import asks_for_redemptions
 from tidings.store.batches import insert_rows
 from tidings.store.database import Store
 from tidings.store.tables import money, people, sending
@@ -83,17 +84,27 @@ class Came:
         )  # fmt: skip
 
 
-def refresh(store: Store, definitions: Definitions, *, now: datetime) -> Redeemed:
-    """Bring the redemptions up to date with the events; again at once it changes nothing."""
+def refresh(store: Store, definitions: Definitions, *, now: datetime, latest: bool = False) -> Redeemed:
+    """Bring the redemptions up to date with the events; again at once it changes nothing.
+
+    With `latest` only events that came since are read, once all were: what an import corrected in older ones waits for the next time.
+    """
     shared = shared_codes(definitions)
     with store.read() as connection:
         found = telling(connection, definitions)
     added = changed_ = 0
     for number, event in found.items():
-        more, other = _bring(store, event, number, definitions, shared)
+        more, other = _bring(store, event, number, definitions, shared, latest)
         added, changed_ = added + more, changed_ + other
     tie(store, definitions)
     return Redeemed(now, added, changed_)
+
+
+def catch_up(store: Store, definitions: Definitions, *, now: datetime) -> Redeemed:
+    """Read the latest events where a definition asks for redemptions, so that what it asks of is known."""
+    if not asks_for_redemptions(definitions):
+        return Redeemed(now)
+    return refresh(store, definitions, now=now, latest=True)
 
 
 def telling(connection: sa.Connection, definitions: Definitions) -> dict[int, Event]:
@@ -111,12 +122,18 @@ def what_of(event: Event) -> str:
 
 
 def _bring(
-    store: Store, event: Event, number: int, definitions: Definitions, shared: Mapping[str, Shared]
+    store: Store,
+    event: Event,
+    number: int,
+    definitions: Definitions,
+    shared: Mapping[str, Shared],
+    latest: bool,
 ) -> tuple[int, int]:
     what = what_of(event)
     named = _events.c.name_id == number
     with store.read() as connection:
-        blocks = changed(connection, what, _events, named, (_events.c.occurred_at, _events.c.customer_id))
+        cells = (_events.c.occurred_at, _events.c.customer_id)
+        blocks = changed(connection, what, _events, named, cells, latest=latest)
     found = naming(event, number)
     added = other = 0
     for low, high in spans(store, what, blocks, _PURPOSE):

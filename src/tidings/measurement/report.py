@@ -325,7 +325,8 @@ def _notes(definitions: Definitions, run: ReportedRun, arms: tuple[Arm, ...], la
     known = run.kind == "campaign" and run.campaign in definitions.campaigns
     if known and definition_hash(definitions, run.campaign) != run.definition_hash:
         found.append(
-            "The definition was changed after this run; goal and window are read from the files as they are now."
+            "The definition was changed after this run, or something it stands on (segments, words, channels, settings); goal "
+            "and window are read from the files as they are now."
         )
     if run.runs > 1:
         found.append(f"This is run {run.place} of {run.runs}; `--run ID` shows another.")

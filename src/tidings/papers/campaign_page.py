@@ -145,6 +145,17 @@ def _effects(report: Report) -> Section:
     return Section("What it caused", (*pictures, under))
 
 
+def _unconfirmed(report: Report) -> str:
+    """Return what a reader has to know of the line `delivered` where some channels confirm nothing."""
+    counts = [row.as_json() for row in report.funnel if row.arm != HOLDOUT]
+    accepted, delivered = (sum(one[key] or 0 for one in counts) for key in ("accepted", "delivered"))
+    return (
+        " Delivered is what a channel confirmed; mail servers confirm nothing."
+        if delivered < accepted
+        else ""
+    )
+
+
 def _funnel(report: Report) -> Section:
     arms, rows = [], [(row, row.as_json()) for row in report.funnel]
     for row, counts in rows:
@@ -156,7 +167,7 @@ def _funnel(report: Report) -> Section:
             "funnel",
             funnel(f"From enrolled to converted: {report.title}", tuple(_STAGES.values()), arms),
             "How far each arm came, as shares of those enrolled in it",
-            "Shares are of the customers enrolled in the same arm.",
+            "Shares are of the customers enrolled in the same arm." + _unconfirmed(report),
         )
     ]
     aside = tuple(

@@ -43,16 +43,17 @@ def credit_section(of: Company) -> tuple[Sequence[Block], Sequence[KeyFigure]]:
 
 def credit_blocks(beside: Beside, titles: dict[str, str]) -> list[Block]:
     """Return the chart, the table and the sentences of a table of effect beside credit, the most credited first."""
-    rows = [row for row in beside.rows if row.credited or row.value or row.increment is not None][:MOST]
-    money = bool(beside.currency) and all(row.value is not None for row in rows)
+    known = [row for row in beside.rows if row.credited or row.value or row.increment is not None]
+    money = bool(beside.currency) and all(row.value is not None for row in known)
+    # In the order of what is drawn.
+    rows = sorted(known, key=lambda row: -(row.value or 0) if money else -row.credited)[:MOST]
     figures = Figures(beside.currency, 0) if money else Figures("conversions", 1)
     lines = [_line(row, titles.get(row.name, row.name), money=money) for row in rows]
-    more = len(beside.rows) - len(rows)
     picture = Picture(
         "credit",
         credit("Credit against effect, by campaign", lines, figures, model=beside.model),
         "For each campaign a bar for the credit and a dot with its 95 % interval for what it caused",
-        f"{more:,} more are not shown: they have no credit and nobody held out." if more > 0 else "",
+        _left_out(len(known) - len(rows), len(beside.rows) - len(known)),
     )
     found: list[Block] = [picture]
     if rows:
@@ -60,6 +61,18 @@ def credit_blocks(beside: Beside, titles: dict[str, str]) -> list[Block]:
     if beside.words:
         found.append(Points(tuple(beside.words)))
     return [*found, Words(_CREDIT, "dim")]
+
+
+def _left_out(smaller: int, empty: int) -> str:
+    """Return what is not in the picture: campaigns with less credit than those, and such as have nothing to show."""
+    said = []
+    if smaller:
+        said.append(f"{smaller:,} more with less credit {'is' if smaller == 1 else 'are'} not shown.")
+    if empty:
+        said.append(
+            f"{empty:,} {'has' if empty == 1 else 'have'} neither credit nor anybody held out, and {'is' if empty == 1 else 'are'} not shown."
+        )
+    return " ".join(said)
 
 
 def _line(row: Row, title: str, *, money: bool) -> CreditLine:
@@ -91,7 +104,7 @@ def _grid(rows: Sequence[Row], titles: dict[str, str], beside: Beside) -> Grid:
         iroas = row.iroas
         told = NONE if iroas.value is None else f"{iroas.value:,.1f}"
         if iroas.value is not None and iroas.interval is not None:
-            told += f" ({iroas.interval[0]:,.1f} to {iroas.interval[1]:,.1f})"
+            told += f"\n({iroas.interval[0]:,.1f} to {iroas.interval[1]:,.1f})"
         return (
             titles.get(row.name, row.name),
             f"{row.credited:,.1f}",

@@ -75,8 +75,9 @@ def _bare(told: Economics, value: float) -> str:
 def _cell(told: Economics, pair: _Pair | None) -> str:
     if pair is None:
         return "not known"
+    # On two lines: beside each other the arms would be wider than the paper.
     limits = between(pair[1], told.currency).rpartition(" ")[0] if pair[1] else "no interval"
-    return f"{_bare(told, pair[0])} ({limits})".replace("-", "\u2212")
+    return f"{_bare(told, pair[0])}\n({limits})".replace("-", "\u2212")
 
 
 def _planned(lines: tuple[PlanLine, ...]) -> Grid:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tidings.definitions.money import exponent
-from tidings.measurement.metrics import HOLDOUT, TREATED
+from tidings.measurement.metrics import HOLDOUT
 from tidings.measurement.words import WORTH_TELLING, reduction
 from tidings.papers.charts.figures import Estimate, Figures, Panel
 from tidings.papers.paper import KeyFigure
@@ -77,7 +77,7 @@ def key_figures(report: Report) -> tuple[KeyFigure, ...]:
     held = sum(arm.customers for arm in report.arms if arm.held_out)
     if treated:
         named = [arm for arm in report.arms if not arm.held_out]
-        note = f"in {len(named)} arms" if len(named) > 1 or named[0].name != TREATED else ""
+        note = f"in {len(named)} arms" if len(named) > 1 else ""
         found.append(KeyFigure(f"{treated:,}", "customers in the campaign", note))
     if held:
         found.append(
@@ -91,9 +91,17 @@ def _card(effect: Effect, total: float, interval: Interval) -> KeyFigure:
     unit = f" {metric.currency}" if metric.unit == "money" else ""
     figures = Figures(signed=True)
     ends = f"{figures.bare(interval[0])} to {figures.bare(interval[1])}{unit}"
-    what = metric.title if metric.unit == "money" else f"customers more: {metric.title}"
+    # A count below zero is how many fewer, without its sign.
+    fewer = metric.unit != "money" and effect.difference.shown and total < 0
+    what = (
+        metric.title
+        if metric.unit == "money"
+        else f"customers {'fewer' if fewer else 'more'}: {metric.title}"
+    )
     if not effect.difference.shown:
         return KeyFigure("not shown", what, f"between {ends} (95 %)")
     return KeyFigure(
-        f"{figures.bare(total)}{unit}", what, f"95 %: {ends}, caused over all {effect.customers:,}"
+        figures.bare(total).lstrip("\u2212") if fewer else f"{figures.bare(total)}{unit}",
+        what,
+        f"95 %: {ends}, caused over all {effect.customers:,}",
     )

@@ -46,7 +46,8 @@ def _row(card: GoalCard) -> tuple[str, ...]:
     goal, expected = card.goal, card.forecast
     shown = NONE if expected is None or expected.value is None else written(card, expected.value)
     if expected is not None and expected.low is not None and expected.high is not None:
-        shown += f"\n{written(card, expected.low, bare=True)} to {written(card, expected.high, bare=True)}"
+        # Three short lines: beside four other amounts a long one would push the last column off the page.
+        shown += f"\n{written(card, expected.low, bare=True)} to\n{written(card, expected.high, bare=True)}"
     begun = card.status != "not yet begun"
     actual = NONE if not begun else "not known" if card.actual is None else written(card, card.actual)
     return (

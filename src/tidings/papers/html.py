@@ -30,7 +30,8 @@ caption{text-align:left;padding-bottom:4px}
 th{text-align:left;font-weight:normal;color:#5b6673;border-bottom:1.5px solid #1b2733;padding:4px 10px 4px 0;vertical-align:bottom}
 td{border-bottom:1px solid #e3e7eb;padding:5px 10px 5px 0;vertical-align:top;white-space:pre-line}
 .right{text-align:right;font-variant-numeric:tabular-nums;white-space:pre}
-.short{white-space:pre}
+.short{white-space:pre}.many{font-size:12.5px}.many td,.many th{padding-right:8px}
+.wide{overflow-wrap:anywhere;min-width:8em}
 th:last-child,td:last-child{padding-right:0}
 footer{border-top:1px solid #d9dee3;margin-top:34px;padding-top:8px}
 @media(max-width:640px){main{margin:0;padding:20px 16px;border-radius:0}}
@@ -91,8 +92,10 @@ def _grid(grid: Grid) -> str:
 
     caption = f"<caption>{escaped(grid.caption)}</caption>" if grid.caption else ""
     rows = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in grid.rows)
+    # Seven columns and more, such as goals have, fit the page in smaller letters alone.
+    many = ' class="many"' if len(grid.head) > 6 else ""
     return (
-        f'<div class="scroll"><table>{caption}<thead><tr>{cells(grid.head, "th")}</tr></thead>\n'
+        f'<div class="scroll"><table{many}>{caption}<thead><tr>{cells(grid.head, "th")}</tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -100,4 +103,4 @@ def _grid(grid: Grid) -> str:
 def _flush(grid: Grid, place: int) -> str:
     if place in grid.right:
         return ' class="right"'
-    return "" if place in grid.wide() else ' class="short"'
+    return ' class="wide"' if place in grid.wide() else ' class="short"'

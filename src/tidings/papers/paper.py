@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -10,6 +11,9 @@ from tidings.papers.charts.ink import width_of
 
 # A cell of words longer than this, in ems, may be broken into lines.
 _LONG = 14.0
+# Words of Latin and Cyrillic letters longer than a column: names of campaigns often have no space.
+_LONG_WORD = re.compile(r"[^\s\u2e80-\uffef]{25,}")
+_BREAKS = re.compile(r"[_/.@-]+(?=.)|[^_/.@-]{24}(?=[^_/.@-])")
 Tone = Literal["plain", "dim", "warning"]
 
 
@@ -128,13 +132,25 @@ def _data(block: Block) -> dict[str, Any]:
         case Picture(_, svg, alt, caption):
             return {"kind": "picture", "svg": svg, "alt": alt, "caption": caption}
         case Grid(head, rows, right, caption):
+            wide = block.wide()
             return {
                 "kind": "grid",
                 "head": list(head),
-                "rows": [list(row) for row in rows],
+                "rows": [
+                    [
+                        _LONG_WORD.sub(_breakable, cell) if place in wide else cell
+                        for place, cell in enumerate(row)
+                    ]
+                    for row in rows
+                ],
                 "right": sorted(right),
-                "wide": block.wide(),
+                "wide": wide,
                 "caption": caption,
             }
         case KeyFigures(figures):
             return {"kind": "figures", "items": [[one.value, one.label, one.note] for one in figures]}
+
+
+def _breakable(word: re.Match[str]) -> str:
+    """Return a word with places to break at that are not seen: the typesetter would print it over the next column."""
+    return _BREAKS.sub("\\g<0>\u200b", word[0])

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from tidings.channels.protocol import ChannelEvent
 
 _AT_ONCE = 1_000
+# Of orders, in one transaction.
+_MOST_LINES = 10_000
 _HOUR = 3_600_000_000
 _LOCK_SECONDS = 30.0
 _LOCK_LOOK = 0.02
@@ -283,11 +285,17 @@ class Drainer:
 def _in_order(part: Sequence[Arrived]) -> Iterator[list[Arrived]]:
     """Part records where a wish told by a provider and one made on a page would change places.
 
-    In each section what providers told is taken first.
+    In each section what providers told is taken first. Orders of many lines are parted too: each section is one transaction.
     """
     section: list[Arrived] = []
     wishes: set[bool] = set()
+    rows = 0
     for one in part:
+        lines = one.record.get("lines")
+        rows += len(lines) if isinstance(lines, list) else 0
+        if rows > _MOST_LINES and section:
+            yield section
+            section, wishes, rows = [], set(), len(lines or ())
         told = one.record.get("k") == HOOK
         if told:
             wish = isinstance(one.record.get("ev"), list) and _bears_on_consent(one.record)

@@ -7,46 +7,42 @@ One such object, or an array of at most 1,000. `id` makes sending again harmless
 `visitor` is what the web site calls somebody: instead of `customer` for people who are not known yet, or beside it, which tells
 who the visitor is. An event without both is taken where a property says who it may be: a code, an e-mail address, a telephone
 number or a landing page.
-`amount` is net, in major units, and only for events that declare `revenue`.
+`amount` is net, in major units, and only for events that declare `revenue`. `lines` are those of the order (`event_lines`); without
+`amount` it is what they come to.
 """
 
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
-from tidings.clock import from_micros, to_micros
+from tidings.customers.orders import amount_of
 from tidings.customers.unnamed import PROPERTIES
 from tidings.definitions.kinds.rules import Event, EventProperty, Events
-from tidings.definitions.money import from_minor, to_minor
+from tidings.responses.event_lines import read_lines, to_spool
+from tidings.responses.spool import encode
+from tidings.responses.told_values import (
+    MOST_MONEY,
+    Refused,
+    Wrong,
+    no_number,
+    read_currency,
+    read_instant,
+    read_money,
+    read_number,
+    read_text,
+    short,
+    storable,
+)
 
 MOST_EVENTS = 1_000
 MOST_BYTES = 1024 * 1024
-_KEYS = frozenset(("event", "customer", "visitor", "at", "id", "properties", "amount", "currency"))
-_LONGEST = 200
+_KEYS = frozenset(("event", "customer", "visitor", "at", "id", "properties", "amount", "currency", "lines"))
 _LONGEST_TEXT = 2_000
-_MOST_MONEY = 10**15
-_AHEAD = timedelta(minutes=5)
-_OLDEST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
-
-
-class Refused(Exception):
-    """The request cannot be accepted; `status` is the HTTP status, the text one sentence for its author."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.sentence = sentence
-
-
-class Wrong(Exception):
-    """One event is wrong; the text says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +85,12 @@ class EventReader:
         unknown = sorted(set(one) - _KEYS)
         if unknown:
             raise Wrong(
-                f'"{_short(unknown[0])}" is not a key of an event; the keys are {", ".join(sorted(_KEYS))}.'
+                f'"{short(unknown[0])}" is not a key of an event; the keys are {", ".join(sorted(_KEYS))}.'
             )
         name = read_text(one, "event")
         event = self.events.get(name)
         if event is None:
-            raise Wrong(f'"{_short(name)}" is not an event of config/events.yaml.')
+            raise Wrong(f'"{short(name)}" is not an event of config/events.yaml.')
         record: dict[str, Any] = {
             "k": "event",
             "at": now,
@@ -111,9 +107,7 @@ class EventReader:
                 raise Wrong('`visitor` must not begin with "=".')
         if "id" in one:
             record["id"] = read_text(one, "id")
-        currency = one.get("currency", self.currency)
-        if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
-            raise Wrong("`currency` must be a code of three capital letters, such as EUR.")
+        currency = read_currency(one, self.currency)
         properties = _properties(one.get("properties", {}), event, currency)
         if "amount" in one:
             if event.revenue is None:
@@ -123,9 +117,12 @@ class EventReader:
             amount = read_money(one["amount"], currency, "amount")
             if properties.setdefault(event.revenue, amount) != amount:
                 raise Wrong(f"`amount` and the property `{event.revenue}` differ; send one of them.")
+        lines = self._lines(one, event, currency, properties)
+        if lines:
+            record["lines"] = lines
         if event.revenue is not None and event.revenue in properties:
             record["amount"], record["currency"] = properties[event.revenue], currency
-        elif any(declared.type == "money" and declared.name in properties for declared in event.properties):
+        elif lines or any(one.type == "money" and one.name in properties for one in event.properties):
             # Conditions compare amounts within one currency: that of a basket must be known as well.
             record["currency"] = currency
         elif "currency" in one:
@@ -136,6 +133,34 @@ class EventReader:
                 "it says nothing of who it was: send `customer`, or `visitor` for people not known yet."
             )
         return record
+
+    def _lines(
+        self, one: dict[str, Any], event: Event, currency: str, properties: dict[str, Any]
+    ) -> list[list[Any]]:
+        """Return the lines of an event for its record; where it names no amount, they say what it came to."""
+        returned = any(other.returns == event.name for other in self.events.events)
+        lines = read_lines(one["lines"], currency, returned=returned) if one.get("lines") is not None else []
+        if lines and event.revenue is not None and event.revenue not in properties:
+            amount = amount_of(lines, currency)
+            if abs(amount) > MOST_MONEY:
+                raise Wrong("`lines` come to too much money for one event.")
+            properties[event.revenue] = amount
+        return to_spool(lines)
+
+
+def encoded(records: Sequence[dict[str, Any]]) -> list[bytes]:
+    """Return records as lines of the spool; raises Refused where one of them is too large for it."""
+    lines = []
+    for place, record in enumerate(records, start=1):
+        try:
+            lines.append(encode(record))
+        except ValueError:
+            where = f"Event {place} of {len(records)}" if len(records) > 1 else "The event"
+            raise Refused(
+                413,
+                f"{where} is larger than 256 KiB: send fewer lines or shorter texts. Nothing was accepted.",
+            ) from None
+    return lines
 
 
 def _hints(properties: dict[str, Any]) -> bool:
@@ -152,7 +177,7 @@ def _properties(given: Any, event: Event, currency: str) -> dict[str, Any]:
         declared = event.property(name)
         if declared is None:
             known = ", ".join(one.name for one in event.properties) or "none"
-            raise Wrong(f'"{_short(name)}" is not a property of {event.name}; declared are: {known}.')
+            raise Wrong(f'"{short(name)}" is not a property of {event.name}; declared are: {known}.')
         if value is not None:
             kept[name] = _value(value, declared, currency)
     return kept
@@ -164,13 +189,13 @@ def _value(value: Any, declared: EventProperty, currency: str) -> Any:
     if declared.type == "money":
         return read_money(value, currency, name)
     if declared.type == "number":
-        number = _decimal(value, name)
+        number = read_number(value, name)
         return int(number) if number == number.to_integral_value() else float(number)
     if declared.type == "flag":
         if not isinstance(value, bool):
             raise Wrong(f"`{name}` must be true or false.")
         return value
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not _storable(value):
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not storable(value):
         raise Wrong(f"`{name}` must be a text of at most {_LONGEST_TEXT} signs.")
     if declared.type == "date":
         try:
@@ -178,74 +203,3 @@ def _value(value: Any, declared: EventProperty, currency: str) -> Any:
         except ValueError:
             raise Wrong(f"`{name}` must be a date such as 2027-03-02.") from None
     return value
-
-
-def read_text(one: dict[str, Any], name: str) -> str:
-    """Return a text of an object, trimmed; raises Wrong for none."""
-    value = one.get(name)
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= _LONGEST or not _storable(value):
-        raise Wrong(f"`{name}` must be a text of 1 to {_LONGEST} signs.")
-    return value.strip()
-
-
-def _storable(value: str) -> bool:
-    """Tell whether a text can be kept everywhere: PostgreSQL takes no zero byte, UTF-8 no half of a pair."""
-    return "\x00" not in value and not any("\ud800" <= sign <= "\udfff" for sign in value)
-
-
-def read_instant(given: Any, now: int) -> int:
-    """Return an instant with a zone in microseconds, `now` for none; raises Wrong for what is none, and for one to come."""
-    if given is None:
-        return now
-    try:
-        instant = datetime.fromisoformat(given)
-    except (TypeError, ValueError):
-        raise Wrong("`at` must be an instant such as 2027-03-02T10:15:00+01:00.") from None
-    if instant.tzinfo is None:
-        raise Wrong("`at` needs a zone: end it in Z or an offset such as +01:00.")
-    try:
-        micros = to_micros(instant)
-    except OverflowError:
-        raise Wrong("`at` is outside the calendar.") from None
-    if instant < _OLDEST:
-        raise Wrong("`at` is before 1970.")
-    if instant > from_micros(now) + _AHEAD:
-        raise Wrong("`at` is in the future.")
-    return micros
-
-
-def read_money(value: Any, currency: str, name: str) -> int:
-    """Return an amount in minor units; raises Wrong for what is none, or has more decimal places than its currency."""
-    amount = _decimal(value, name)
-    minor = to_minor(amount, currency)
-    if from_minor(minor, currency) != amount:
-        raise Wrong(f"`{name}` has more decimal places than {currency} has.")
-    if abs(minor) > _MOST_MONEY:
-        raise Wrong(f"`{name}` is too large.")
-    return minor
-
-
-def _decimal(value: Any, name: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
-        raise Wrong(f"`{name}` must be a number.")
-    try:
-        written = (
-            format(value, "f") if isinstance(value, Decimal) and abs(value.adjusted()) < 30 else str(value)
-        )
-    except ValueError:
-        written = ""
-    if not _NUMBER.fullmatch(written):
-        raise Wrong(f"`{name}` must be a number with at most 15 digits and 9 decimal places.")
-    try:
-        return Decimal(written)
-    except InvalidOperation:
-        raise Wrong(f"`{name}` must be a number.") from None
-
-
-def _short(text: str) -> str:
-    return "".join(sign if sign.isprintable() else "?" for sign in text[:60])
-
-
-def no_number(name: str) -> Any:
-    """Refuse what JSON has no number for."""
-    raise ValueError(f"{name} is no number")

@@ -21,9 +21,18 @@ from tidings.clock import Clock, to_micros
 from tidings.errors import StoreError
 from tidings.responses.answering import Answer, json_answer, not_allowed
 from tidings.responses.callers import Allowance, caller_of, later, no_caller
-from tidings.responses.event_api import Refused, Wrong, no_number, read_instant, read_money, read_text
 from tidings.responses.redemptions_told import KeyTaken, Redemption, Verdict
 from tidings.responses.request import Receive, Scope, read_body
+from tidings.responses.told_values import (
+    Refused,
+    Wrong,
+    no_number,
+    read_currency,
+    read_instant,
+    read_money,
+    read_text,
+    short,
+)
 from tidings.tokens.api_keys import ApiKeys
 
 CODES, REDEMPTIONS = "/v1/codes/", "/v1/redemptions"
@@ -127,7 +136,7 @@ class RedemptionApi:
         try:
             if unknown:
                 raise Wrong(
-                    f'"{unknown[0][:60]}" is not a key of a redemption; the keys are {", ".join(_KEYS)}.'
+                    f'"{short(unknown[0])}" is not a key of a redemption; the keys are {", ".join(_KEYS)}.'
                 )
             now = to_micros(self._clock.now())
             more: dict[str, Any] = {
@@ -136,11 +145,7 @@ class RedemptionApi:
                 if found.get(name) is not None
             }
             if found.get("discount") is not None:
-                currency = found.get("currency", self._currency)
-                if not isinstance(currency, str) or not (
-                    len(currency) == 3 and currency.isalpha() and currency.isupper()
-                ):
-                    raise Wrong("`currency` must be a code of three capital letters, such as EUR.")
+                currency = read_currency(found, self._currency)
                 more |= {
                     "discount": read_money(found["discount"], currency, "discount"),
                     "currency": currency,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from tidings.customers.identity import Drawer
 from tidings.customers.knowing import find_customers
+from tidings.customers.orders import write_lines
 from tidings.customers.unnamed import STRANGER, mark_of
 from tidings.customers.who import Identities
 from tidings.responses.judging import note_orders
 from tidings.responses.spool import Record
-from tidings.store.batches import insert_rows
+from tidings.store.batches import insert_rows, next_ids
 from tidings.store.tables import people
 
 _COLUMNS = (
@@ -76,7 +78,12 @@ def store_events(
         )
         for key, record in arrived
     ]
-    stored = insert_rows(connection, people.events, rows, _COLUMNS, ignore_conflicts=True)
+    plain = [row for row, record in zip(rows, records, strict=True) if not record.get("lines")]
+    stored = insert_rows(connection, people.events, plain, _COLUMNS, ignore_conflicts=True)
+    stored += _store_orders(
+        connection,
+        [(row, record["lines"]) for row, record in zip(rows, records, strict=True) if record.get("lines")],
+    )
     note_orders(
         connection,
         [
@@ -87,6 +94,25 @@ def store_events(
         ],
     )
     return stored, added
+
+
+def _store_orders(
+    connection: sa.Connection, orders: Sequence[tuple[tuple[Any, ...], list[list[Any]]]]
+) -> int:
+    """Store events that have lines, with them; those of an event that was known already are passed over with it."""
+    if not orders:
+        return 0
+    events = people.events
+    ids = next_ids(connection, events, len(orders))
+    rows = [(number, *row) for number, (row, _) in zip(ids, orders, strict=True)]
+    stored = insert_rows(connection, events, rows, ("id", *_COLUMNS), ignore_conflicts=True)
+    # What came twice, or was known, did not get the number that was meant for it.
+    new = set(connection.execute(sa.select(events.c.id).where(events.c.id.in_(ids))).scalars())
+    write_lines(
+        connection,
+        [(number, 0, lines) for number, (_, lines) in zip(ids, orders, strict=True) if number in new],
+    )
+    return stored
 
 
 def _customers(connection: sa.Connection, keys: set[str], salt: str, now: int) -> tuple[dict[str, int], int]:

@@ -30,7 +30,7 @@ from tidings.responses.answering import (
     not_allowed,
 )
 from tidings.responses.callers import caller_of, later, no_caller
-from tidings.responses.event_api import MOST_BYTES, EventReader, Refused
+from tidings.responses.event_api import MOST_BYTES, EventReader, encoded
 from tidings.responses.group import GroupCommit
 from tidings.responses.hooks import MOST_BYTES as HOOK_BYTES
 from tidings.responses.hooks import Hooks
@@ -48,6 +48,7 @@ from tidings.responses.request import (
     read_body,
 )
 from tidings.responses.spool import PROBE, encode
+from tidings.responses.told_values import Refused
 from tidings.tokens.api_keys import ApiKeys
 from tidings.tokens.keyring import KeyRing
 from tidings.tokens.links import InvalidToken, Minter, Purpose, Token, Verifier, is_web_address
@@ -346,9 +347,10 @@ class _Tracker:
             body = await read_body(scope, receive, MOST_BYTES)
         try:
             records = self._reader.read(body, source=f"api:{source}", now=to_micros(self._clock.now()))
+            lines = encoded(records)
         except Refused as refused:
             return json_answer(refused.status, {"error": refused.sentence})
-        if not await self._spool.keep([encode(record) for record in records]):
+        if not await self._spool.keep(lines):
             return later("The events could not be saved. Send them again in a minute.")
         return json_answer(202, {"accepted": len(records)})
 

@@ -244,13 +244,17 @@ def _words(
         case "since_clicked":
             return f"last clicked {_days(value)} ago"
         case "items":
-            return f"{value:,.0f} different items {days}"
+            return f"{_different(value, 'item', 'items')} {days}"
         case "categories":
-            return f"{value:,.0f} different categories {days}"
+            return f"{_different(value, 'category', 'categories')} {days}"
         case "sent":
-            return f"{value:,.0f} messages of ours {days}"
+            return f"{value:,.0f} message{'' if round(value) == 1 else 's'} of ours {days}"
         case kind:
             return f"{kind} {value:,.0f} of them"
+
+
+def _different(value: float, one: str, many: str) -> str:
+    return f"1 {one}" if round(value) == 1 else f"{value:,.0f} different {many}"
 
 
 def _days(value: float) -> str:

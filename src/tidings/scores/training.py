@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from tidings.clock import from_micros
+from tidings.clock import from_micros, local_day
 from tidings.definitions.kinds.measuring import Score
 from tidings.definitions.money import exponent
 from tidings.definitions.workspace import Definitions
@@ -25,6 +25,8 @@ from tidings.statistics.proportions import wilson
 from tidings.store.tables import people
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -69,7 +71,7 @@ def train(store: Store, definitions: Definitions, name: str, *, now: datetime) -
         start = begins(connection, sources)
         times = times_of(now, score.within, score.history, zone, start)
         if times is None:
-            raise _too_short(score, now, start)
+            raise _too_short(score, now, start, zone)
         features = features_of(sources, times.history, score.keep_out)
         share = _share(connection)
         training = [
@@ -78,7 +80,7 @@ def train(store: Store, definitions: Definitions, name: str, *, now: datetime) -
         validation = _read(connection, definitions, score, sources, features, times.validation, share)
         late = leaks.came_late(connection, sources, times.validation)
     for what, window in (("training", training[0]), ("validation", validation)):
-        _enough(score, what, window)
+        _enough(score, what, window, zone)
     return _judged(score, definitions, sources, features, times, training, validation, share, late)
 
 
@@ -103,7 +105,7 @@ def _judged(
     features, places, means = _kept(features, raw)
     if not features:
         raise TidingsError(
-            f"{score.name}: all customers look the same before {_day(times.training[0].at)}; there is nothing to order them by",
+            f"{score.name}: all customers look the same before {_day(times.training[0].at, zone_of(definitions))}; there is nothing to order them by",
             what_to_do="name more events under `events:` in config/scores.yaml",
         )
     fitted = fit(_filled(raw, features, places, means), did, ids, latest)
@@ -295,13 +297,14 @@ def _simpler(
     return fitted.chances(_filled(made(validation), features, places, means))
 
 
-def _enough(score: Score, what: str, window: _Window) -> None:
+def _enough(score: Score, what: str, window: _Window, zone: ZoneInfo) -> None:
     """Raise TidingsError when a window has too few customers, or too few of either answer."""
     count, yes = len(window.rows.did), int(window.rows.did.sum())
-    span = f"between {_day(window.cut.at)} and {_day(window.cut.closes)}"
+    begins_on = _day(window.cut.at, zone)
+    span = f"from {begins_on} to {_day(window.cut.closes - 1, zone)}"
     if count < LEAST_CUSTOMERS:
         raise TidingsError(
-            f"{score.name} cannot be trained: only {count:,} customers had done anything before {_day(window.cut.at)}, and "
+            f"{score.name} cannot be trained: only {count:,} customers had done anything before {begins_on}, and "
             f"{LEAST_CUSTOMERS} are the least for {what}",
             what_to_do="wait for more customers, or name more events under `events:`",
         )
@@ -316,15 +319,16 @@ def _enough(score: Score, what: str, window: _Window) -> None:
         )
 
 
-def _too_short(score: Score, now: datetime, start: int | None) -> TidingsError:
+def _too_short(score: Score, now: datetime, start: int | None, zone: ZoneInfo) -> TidingsError:
+    today = local_day(now, zone)
     if start is None or start >= int(now.timestamp() * 1_000_000):
         return TidingsError(
-            f"{score.name} cannot be trained: before {now:%Y-%m-%d} there is no event of those it learns from",
+            f"{score.name} cannot be trained: before {today} there is no event of those it learns from",
             what_to_do="bring some in: tidings import FILE --as orders",
         )
     return TidingsError(
-        f"{score.name} cannot be trained: events begin on {_day(start)}, and twice {score.within} and a week of history "
-        f"before that are needed by {now:%Y-%m-%d}",
+        f"{score.name} cannot be trained: events begin on {_day(start, zone)}, and twice {score.within} and a week of history "
+        f"before that are needed by {today}",
         what_to_do="import an older history, or shorten `within:`",
     )
 
@@ -362,5 +366,5 @@ def _doubts(quality: dict[str, Any], times: Times) -> list[str]:
     return said
 
 
-def _day(at: int) -> str:
-    return f"{from_micros(at):%Y-%m-%d}"
+def _day(at: int, zone: ZoneInfo) -> str:
+    return f"{local_day(from_micros(at), zone)}"

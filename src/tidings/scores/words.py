@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tidings.clock import from_micros, iso
+from tidings.clock import from_micros, iso, local_day
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _NAMES = {
     "recency": "going by the last time alone",
@@ -36,8 +39,8 @@ def verdict(quality: dict[str, Any]) -> list[str]:
     return said
 
 
-def figures(quality: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the figures as pairs of a name and what stands beside it."""
+def figures(quality: dict[str, Any], zone: ZoneInfo) -> list[tuple[str, str]]:
+    """Return the figures as pairs of a name and what stands beside it; days are those of the workspace clock."""
     trained, validated = quality["trained"], quality["validated"]
     area, score, fit = quality["auc"], quality["brier"], quality["calibration"]
     rows = sum(one["customers"] for one in trained)
@@ -50,11 +53,11 @@ def figures(quality: dict[str, Any]) -> list[tuple[str, str]]:
     found = [
         (
             "learnt from",
-            f"{rows:,} customers{windows}, {_span(trained[-1]['cut_off'], trained[0]['answers_until'])}",
+            f"{rows:,} customers{windows}, {_span(trained[-1]['cut_off'], trained[0]['answers_until'], zone)}",
         ),
         (
             "judged by",
-            f"{validated['customers']:,} customers, {_span(validated['cut_off'], validated['answers_until'])}, all of it later",
+            f"{validated['customers']:,} customers, {_span(validated['cut_off'], validated['answers_until'], zone)}, all of it later",
         ),
         (
             "base rate",
@@ -73,8 +76,9 @@ def figures(quality: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _span(first: int, last: int) -> str:
-    return f"{from_micros(first):%Y-%m-%d} to {from_micros(last):%Y-%m-%d}"
+def _span(opens: int, closes: int, zone: ZoneInfo) -> str:
+    # Half-open: what closes at midnight ends with the day before.
+    return f"{local_day(from_micros(opens), zone)} to {local_day(from_micros(closes - 1), zone)}"
 
 
 def as_data(quality: dict[str, Any]) -> dict[str, Any]:

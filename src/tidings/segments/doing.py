@@ -14,13 +14,14 @@ import sqlalchemy as sa
 from tidings.clock import to_micros
 from tidings.definitions import values as v
 from tidings.definitions.conditions import BetweenDays, DidCondition, Measure, WithinLast
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, RECORDED_RESPONSES, Event
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, RECORDED_RESPONSES, REDEEMED, Event
 from tidings.errors import Position
 from tidings.segments.comparing import Clause, Value, complement, holds
 from tidings.segments.days import after_micros, first_micros, shift_day, shift_instant
 from tidings.segments.having import customers, has_any, item_rows
 from tidings.segments.heard import heard_at
 from tidings.segments.properties import property_value
+from tidings.segments.redeemed import COUNTS, redeemed_value, redemptions
 from tidings.segments.scope import Scope, refused
 from tidings.store.tables import answers, people, sending
 
@@ -69,14 +70,14 @@ def event_tests(
     *,
     at: Position | None = None,
 ) -> list[Clause]:
-    """Return the conditions of a `with:` on rows of `events`, one a line; goals use them too.
+    """Return the conditions of a `with:` on rows of `events`, one a line; goals use them too. Of `redeemed`, on rows of `redemptions`.
 
     Amounts compare within one currency, the written one, else that of the property or the workspace: an event in another
     passes no comparison. `item` looks at the lines of an order unless the event declares a property of that name.
     """
     clauses = []
     for name, test in with_:
-        if name == "item" and event is not None and event.property("item") is None:
+        if name == "item" and event not in (None, REDEEMED) and event.property("item") is None:
             clauses.append(has_any(item_rows(), test, scope, name, at))
         else:
             clauses.append(holds(_property(event, name, at), test, scope))
@@ -109,6 +110,8 @@ def _source(condition: DidCondition, scope: Scope) -> _Source:
         case "delivered" | "bounced" | "spam_reported":
             at = heard_at(condition.event)
             return _Source(messages, messages.c.customer_id, at, (at.is_not(None),))
+        case REDEEMED.name:
+            return _Source(redemptions, redemptions.c.customer_id, redemptions.c.at, (COUNTS,), REDEEMED)
         case "unsubscribed":
             own = (responses.c.kind == condition.event,)
             return _Source(responses, responses.c.customer_id, responses.c.at, own)
@@ -125,6 +128,8 @@ def _source(condition: DidCondition, scope: Scope) -> _Source:
 
 
 def _property(event: Event | None, name: str, at: Position | None, rows: sa.FromClause = events) -> Value:
+    if event is REDEEMED:
+        return redeemed_value(name, at)
     declared = event.property(name) if event else None
     if event is None or declared is None:
         raise refused(
@@ -237,7 +242,8 @@ def _measured(
                 "write one, such as 500 EUR",
             )
         # Other currencies are left out, never added up.
-        known = sa.case((events.c.currency == currency, value.sql))
+        assert value.currency_sql is not None
+        known = sa.case((value.currency_sql == currency, value.sql))
     summed: sa.ColumnElement[Any]
     if measure.how == "largest":
         summed = sa.func.max(known)

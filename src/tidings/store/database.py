@@ -97,7 +97,7 @@ class Store:
         clock: Clock,
         workspace: str,
         environment: str,
-        salt: str = "",
+        salt: str | None = "",
         create: bool = False,
         busy_seconds: float = 10.0,
     ) -> Self:
@@ -105,7 +105,7 @@ class Store:
 
         Raises StoreError when the store is missing, unreachable, read-only, locked for longer than
         `busy_seconds`, no database, not migrated, made by a newer tidings, or of another workspace,
-        environment or salt.
+        environment or salt. A salt of None is not asked for.
         """
         store = cls.unchecked(
             url,
@@ -119,7 +119,7 @@ class Store:
             if create:
                 from tidings.store.migrations import prepare
 
-                prepare(store, salt=salt)
+                prepare(store, salt=salt or "")
             with store.read() as connection:
                 identity.check(
                     connection,

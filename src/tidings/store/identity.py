@@ -60,8 +60,24 @@ def check_revision(connection: sa.Connection, place: str) -> None:
     )
 
 
-def check(connection: sa.Connection, *, place: str, workspace: str, environment: str, salt: str) -> None:
-    """Raise StoreError unless the store is migrated and belongs to this workspace, environment and salt."""
+def secret_of(connection: sa.Connection) -> str:
+    """Return what was drawn when the store was made, 122 bits that leave it nowhere: the key of what it seals itself."""
+    return connection.execute(sa.select(identity.c.store_id)).scalar() or ""
+
+
+def owner(connection: sa.Connection, *, place: str) -> str:
+    """Return the id of the workspace that a migrated store belongs to; raises StoreError for one that is not migrated."""
+    check_revision(connection, place)
+    return connection.execute(sa.select(identity.c.workspace)).scalar() or ""
+
+
+def check(
+    connection: sa.Connection, *, place: str, workspace: str, environment: str, salt: str | None
+) -> None:
+    """Raise StoreError unless the store is migrated and belongs to this workspace, environment and salt.
+
+    A salt of None is not asked for.
+    """
     check_revision(connection, place)
     if not check_owner(connection, place=place, workspace=workspace, environment=environment, salt=salt):
         raise StoreError(
@@ -70,7 +86,7 @@ def check(connection: sa.Connection, *, place: str, workspace: str, environment:
 
 
 def check_owner(
-    connection: sa.Connection, *, place: str, workspace: str, environment: str, salt: str
+    connection: sa.Connection, *, place: str, workspace: str, environment: str, salt: str | None
 ) -> bool:
     """Tell whether the store says whose it is; raise StoreError when it is not this workspace's."""
     row = connection.execute(
@@ -90,7 +106,7 @@ def check_owner(
             what_to_do="check --environment and the stores in config/workspace.yaml",
             code="store-other-environment",
         )
-    if row.salt_hash != salt_hash(salt):
+    if salt is not None and row.salt_hash != salt_hash(salt):
         raise StoreError(
             f"`salt` in config/workspace.yaml is not the one that {place} was made with",
             what_to_do="set it back: another salt would draw every customer into another arm; for a new salt make a new, empty store",

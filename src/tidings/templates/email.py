@@ -28,11 +28,13 @@ from tidings.templates.values import Missing, RenderError, clean, forbidden_in_h
 MAX_ENCODED = MAX_PART * 2
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for every message, and freezing doubles its price.
+@dataclass(slots=True)
 class Recipient:
     """Who a message is for; `variables` holds the stored values of the attributes that the message names.
 
-    `reference` is our name for the message, which reports of mail servers return; empty where nothing is sent.
+    `reference` is our name for the message, which reports of mail servers return, `seal` what proves that they do;
+    both are empty where nothing is sent.
     """
 
     message_id: int
@@ -41,6 +43,7 @@ class Recipient:
     locale: str
     variables: Mapping[str, Any]
     reference: str = ""
+    seal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +262,14 @@ class CompiledEmail:
         address = mime.ascii_address(recipient.address).encode()
         subject = self._fixed_subject or mime.subject_value(subject_text)
         headers = self._headers
-        reference = f"<m{recipient.message_id}.{headers.salt}@{headers.domain}>".encode()
+        seal = recipient.seal
+        own = f"{headers.salt}.{seal}" if seal else headers.salt
+        reference = f"<m{recipient.message_id}.{own}@{headers.domain}>".encode()
         pieces = [self._lead, address, b"\r\nSubject: ", subject, b"\r\nDate: ", self._date_now()]
         pieces += [b"\r\nMessage-ID: ", reference]
         if recipient.reference:
-            pieces += [b"\r\nX-Tidings-Reference: ", recipient.reference.encode("ascii")]
+            named = f"{recipient.reference}-{seal}" if seal else recipient.reference
+            pieces += [b"\r\nX-Tidings-Reference: ", named.encode("ascii")]
         if headers.one_click:
             where = b"<" + mime.header_url(unsubscribe, "unsubscribe_url") + b">"
             if headers.unsubscribe_mailto:

@@ -63,9 +63,15 @@ class Part:
     def pieces(self, values: dict[str, Any]) -> list[str]:
         """Return the part as `render` does, in the pieces that the template wrote."""
         context = self._kind.__new__(self._kind)
-        vars(context).update(self._context, parent=values, vars={}, exported_vars=set())
-        pieces: list[str] = []
-        size = 0
+        vars(context).update(self._context)
+        context.parent, context.vars, context.exported_vars = values, {}, set()
+        if not self.loops:
+            # Each piece once at most: there is nothing to be stopped between them.
+            pieces = list(self._root(context))
+            if sum(map(len, pieces)) > MAX_PART:
+                raise RenderError(self.name, f"grows over {MAX_PART // 1024} KB")
+            return pieces
+        pieces, size = [], 0
         for piece in self._root(context):
             size += len(piece)
             if size > MAX_PART:

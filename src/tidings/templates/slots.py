@@ -7,20 +7,31 @@ Where anything is unusual, the part is put together as text and looked at as a w
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape, unescape
 from types import CodeType
 
 from tidings.templates.values import MARK, MARK_URL
 
 Slot = tuple[int, str]
-# Text, and then each slot with the text behind it; None is the slot of the pixel.
-_Prepared = tuple[str, tuple[tuple[Slot | None, str], ...]]
 
-_SPECIAL = re.compile("[&<>\"']").search
 _PIXEL = "p"
 _IMAGE = '<img src="'
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Standing text cut at its slots.
+
+    `chunks` has an empty place for each slot, which `names` names in their order. `pixel`: one of them is the pixel's.
+    `from_line`: a line that begins in it may begin with the word that an mbox takes for the beginning of a message.
+    """
+
+    chunks: tuple[str, ...]
+    names: tuple[str, ...]
+    pixel: bool
+    from_line: bool
 
 
 class Filling:
@@ -32,14 +43,31 @@ class Filling:
         self._message_id = message_id
         self._click = click
         self._pixel = pixel
-        self._minted: dict[Slot, str] = {}
+        # By the first name of its slot, or by the slot where the URL is one of the recipient's own.
+        self._minted: dict[str | Slot, str] = {}
 
-    def url(self, slot: Slot) -> str:
-        """Return where a link leads."""
-        url = self._minted.get(slot)
+    def url(self, key: str | Slot, slot: Slot) -> str:
+        """Return where a link leads; `key` is the first name of a standing slot, else the slot itself."""
+        url = self._minted.get(key)
         if url is None:
-            url = self._minted[slot] = self._click(self._message_id, *slot)
+            url = self._minted[key] = self._click(self._message_id, *slot)
         return url
+
+    def urls(self, names: Sequence[str], slots: Mapping[str, Slot]) -> list[str]:
+        """Return where standing links lead, and for the name of the pixel its address."""
+        minted, message_id = self._minted, self._message_id
+        urls = []
+        for name in names:
+            url = minted.get(name)
+            if url is None:
+                if name == _PIXEL:
+                    url = self._pixel(message_id)
+                else:
+                    position, target = slots[name]
+                    url = self._click(message_id, position, target)
+                minted[name] = url
+            urls.append(url)
+        return urls
 
     def pixel(self) -> str:
         """Return the address of the pixel, empty for somebody who may not be tracked."""
@@ -51,6 +79,8 @@ class Slots:
 
     def __init__(self, slots: Sequence[Slot], standing: Iterable[str]) -> None:
         self._slots = {str(number): slot for number, slot in enumerate(slots)}
+        # A link that stands in both parts has a number in each, and one URL.
+        self._first = {slot: name for name, slot in reversed(self._slots.items())}
         self._prepared = {
             text: prepared for text in standing if (prepared := self._prepare(text)) is not None
         }
@@ -72,47 +102,54 @@ class Slots:
             slot = self._slots[number]
             if dynamic:
                 slot = (slot[0], unescape(written) if html else written)
-            url = filling.url(slot)
+            url = filling.url(self._first.get(slot, slot), slot)
             chunks[index] = _escaped(url) if html else url
         return "".join(chunks)
 
     def as_ascii(self, pieces: Sequence[str], filling: Filling, *, html: bool) -> bytes | None:
         """Return the pieces of a part with their URLs, or None where they have to be looked at as a whole.
 
-        What is returned is ASCII without NUL whose lines all end in CRLF; how long they are is not looked at.
+        What is returned is ASCII without NUL whose lines all end in CRLF, none of them an mbox's beginning of a message;
+        how long they are is not looked at.
         """
         made: list[str] = []
-        at: list[int] = []
-        prepared = self._prepared
+        # What does not stand in the template.
+        loose: list[str] = []
+        from_line = False
+        prepared, slots = self._prepared, self._slots
         for piece in pieces:
             known = prepared.get(piece)
             if known is None:
-                # Printable leaves out every line end, NUL, tab and mark.
-                if not piece.isprintable():
+                if not piece.isascii():
                     return None
                 made.append(piece)
+                loose.append(piece)
                 continue
-            first, rest = known
-            made.append(first)
-            for slot, text in rest:
-                if slot is None:
-                    url = filling.pixel()
-                    if not url:
-                        made[-1] = made[-1].removesuffix(_IMAGE)
-                        text = text.partition(">")[2]
-                else:
-                    url = filling.url(slot)
-                at.append(len(made))
-                made += (url, text)
-        # All of them are looked at at once: few have anything unusual.
-        urls = "".join([made[place] for place in at])
-        if not urls.isprintable():
+            from_line = from_line or known.from_line
+            if not known.names:
+                made.append(piece)
+                continue
+            urls = filling.urls(known.names, slots)
+            told = "".join(urls)
+            loose.append(told)
+            if html and _special(told):
+                urls = [escape(url) for url in urls]
+            place = len(made)
+            made += known.chunks
+            made[place + 1 :: 2] = urls
+            if known.pixel and "" in urls:
+                _cut_pixel(made, place, known.names)
+        # All of it is looked at at once: hardly ever is there anything unusual.
+        said = "".join(loose)
+        if "\r" in said or "\n" in said or "\0" in said:
             return None
-        if html and _SPECIAL(urls):
-            for place in at:
-                made[place] = escape(made[place])
         whole = "".join(made)
-        return whole.encode("ascii") if whole.isascii() else None
+        if not whole.isascii():
+            return None
+        lines = whole.encode("ascii")
+        # From the end: Python finds words with usual letters several times faster so.
+        odd = lines.startswith(b"From ") or (from_line and lines.rfind(b"\nFrom ") >= 0)
+        return None if odd else lines
 
     def _prepare(self, text: str) -> _Prepared | None:
         """Cut standing text at its slots; None where it is none that can be put together piece by piece."""
@@ -128,8 +165,24 @@ class Slots:
         for before, name, after in zip(texts, names, texts[1:], strict=False):
             if name == _PIXEL and not (before.endswith(_IMAGE) and ">" in after):
                 return None
-        slots = [None if name == _PIXEL else self._slots[name] for name in names]
-        return texts[0], tuple(zip(slots, texts[1:], strict=True))
+        chunks[1::2] = [""] * len(names)
+        firsts = tuple([name if name == _PIXEL else self._first[self._slots[name]] for name in names])
+        return _Prepared(tuple(chunks), firsts, _PIXEL in names, any(map(_may_begin_from, texts)))
+
+
+def _cut_pixel(made: list[str], place: int, names: Sequence[str]) -> None:
+    """Cut the image of a pixel out of the pieces from `place` on where it has no address."""
+    for at, name in enumerate(names):
+        here = place + 2 * at + 1
+        if name == _PIXEL and not made[here]:
+            made[here - 1] = made[here - 1].removesuffix(_IMAGE)
+            made[here + 1] = made[here + 1].partition(">")[2]
+
+
+def _may_begin_from(text: str) -> bool:
+    """Tell whether a line that begins in a text begins with `From `, or so shortly before its end that it may."""
+    _, ended, last = text.rpartition("\n")
+    return "\nFrom " in text or (ended == "\n" and "From ".startswith(last))
 
 
 def standing_text(code: CodeType) -> frozenset[str]:
@@ -142,4 +195,8 @@ def standing_text(code: CodeType) -> frozenset[str]:
 
 def _escaped(url: str) -> str:
     # Few have anything to escape, and asking for it is cheaper than five replacements.
-    return escape(url) if _SPECIAL(url) else url
+    return escape(url) if _special(url) else url
+
+
+def _special(text: str) -> bool:
+    return "&" in text or "<" in text or ">" in text or '"' in text or "'" in text

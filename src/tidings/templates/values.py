@@ -77,13 +77,16 @@ class Missing:
 
 def clean(text: str) -> str:
     """Return text that may stand in a body: line breaks as CRLF, controls and invisible signs dropped."""
-    if _SUSPECT.search(text) is None:
+    # None of the signs looked for is printable, and to ask that is cheaper than to look for them.
+    if text.isprintable() or _SUSPECT.search(text) is None:
         return text
     return _LINE_BREAKS.sub("\r\n", _UNWANTED.sub("", text))
 
 
 def forbidden_in_header(text: str) -> str | None:
     """Return the first sign that may not stand in a header as `U+000A`, or None when there is none."""
+    if text.isprintable():
+        return None
     found = _IN_HEADER.search(text)
     return None if found is None else f"U+{ord(found.group()):04X}"
 
@@ -127,7 +130,7 @@ def _flag(value: Any) -> bool:
 def _list(value: Any) -> list[str]:
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         raise TypeError("is not a list")
-    items = [_text(item) for item in value]
+    items = [item if type(item) is str and item.isprintable() else _text(item) for item in value]
     if len(items) > MAX_LIST:
         raise ValueError(f"has {len(items)} entries; a message takes {MAX_LIST}")
     return items
@@ -160,7 +163,7 @@ def reader(attribute: Attribute, zone: ZoneInfo) -> Callable[[Any], Any]:
     if convert is _text:
 
         def read_text(value: Any) -> str:
-            if type(value) is str and _SUSPECT.search(value) is None:
+            if type(value) is str and value.isprintable():
                 return value
             try:
                 return _text(value)

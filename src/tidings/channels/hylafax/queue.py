@@ -9,7 +9,7 @@ from tidings.channels.fax_results import hylafax_result
 from tidings.channels.hylafax.dialogue import Job
 from tidings.channels.protocol import ChannelEvent, Outstanding, Receipt, ReceiptKind
 from tidings.definitions.kinds.channel import Channel
-from tidings.definitions.money import from_minor
+from tidings.definitions.money import price_of
 
 
 def receipts(jobs: Sequence[Job], outstanding: Sequence[Outstanding], channel: Channel) -> list[ChannelEvent]:
@@ -60,5 +60,5 @@ def cost_of(pages: int, channel: Channel) -> tuple[Decimal | None, str]:
     """Return what pages cost by the channel's price, in major units, and its currency; None where there is no price."""
     if channel.cost is None:
         return None, ""
-    each = from_minor(channel.cost.minor, channel.cost.currency)
+    each = price_of(channel.cost.millionths, channel.cost.currency)
     return (each * pages if channel.cost_unit == "page" else each), channel.cost.currency

@@ -35,7 +35,7 @@ from tidings.channels.protocol import (
 from tidings.channels.t30.call import CallResult, Line, call
 from tidings.channels.t30.library import library
 from tidings.definitions.kinds.channel import Channel
-from tidings.definitions.money import from_minor
+from tidings.definitions.money import price_of
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TIFF = (b"II*\x00", b"MM\x00*")
@@ -129,7 +129,7 @@ class T30Adapter:
         cost: Decimal | None = None
         price = self.channel.cost
         if price is not None:
-            each = from_minor(price.minor, price.currency)
+            each = price_of(price.millionths, price.currency)
             cost = each * pages if self.channel.cost_unit == "page" else each
         return Receipt(
             f"{name}/delivered",

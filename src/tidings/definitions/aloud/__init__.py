@@ -25,6 +25,7 @@ _BUILT_IN: dict[str, tuple[str, str, str, str]] = {
     "clicked": ("link clicked", "點擊連結", "点击链接", "переход по ссылке"),
     "unsubscribed": ("unsubscribed", "取消訂閱", "退订", "отписка"),
     "replied": ("answered", "回覆", "回复", "ответ получен"),
+    "redeemed": ("code redeemed", "兌換優惠代碼", "兑换优惠码", "код погашен"),
     "delivered": ("message delivered", "訊息送達", "消息送达", "сообщение доставлено"),
     "bounced": ("message returned", "訊息退回", "消息退回", "сообщение вернулось"),
     "spam_reported": ("reported as spam", "檢舉為垃圾訊息", "举报为垃圾消息", "жалоба на спам"),

@@ -50,6 +50,7 @@ from tidings.definitions.values import (
     Money,
     Not,
     OneOf,
+    Price,
     RelativeDate,
     Scalar,
     Share,
@@ -367,5 +368,5 @@ def spaced(text: str) -> str:
     return f"{text} " if text[-1:].isascii() and text[-1:].isalnum() else text
 
 
-def _money(money: Money) -> str:
+def _money(money: Money | Price) -> str:
     return f"{figure(amount(money), ',', money.currency)} {money.currency}"

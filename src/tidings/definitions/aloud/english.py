@@ -38,6 +38,7 @@ from tidings.definitions.values import (
     Not,
     OneOf,
     Order,
+    Price,
     RelativeDate,
     Scalar,
     Share,
@@ -226,9 +227,9 @@ class English:
             parts.append(f"{share} of them get nothing, for comparison")
         if one.variants:
             names = [f"“{v.name}”{f' ({v.share})' if v.share else ''}" for v in one.variants]
-            parts.append(
-                f"there are {len(names)} wordings, {_joined(names, 'and')}{', in equal shares' if equal_shares(one) else ''}"
-            )
+            shares = ", in equal shares" if equal_shares(one) and len(names) > 1 else ""
+            many = "is one wording" if len(names) == 1 else f"are {len(names)} wordings"
+            parts.append(f"there {many}, {_joined(names, 'and')}{shares}")
         if one.offer:
             parts.append(f"it offers {one.offer.gives}{self._ends(one.offer.ends)}")
         if one.budget:
@@ -359,5 +360,5 @@ def _short(duration: Duration) -> str:
     return str(duration.unit) if duration.amount == 1 else str(duration)
 
 
-def _money(money: Money) -> str:
+def _money(money: Money | Price) -> str:
     return f"{figure(amount(money), ',', money.currency)} {money.currency}"

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from tidings.definitions.kinds.campaign import Campaign, Goal
 from tidings.definitions.kinds.flow import Flow
-from tidings.definitions.money import exponent, from_minor
-from tidings.definitions.values import Money, Share
+from tidings.definitions.kinds.rules import KNOWN_EVENTS
+from tidings.definitions.money import exponent, price_of
+from tidings.definitions.values import Money, Price, Share
 from tidings.definitions.workspace import Definitions
 
 
@@ -62,13 +63,13 @@ class Names:
 
     def property_type(self, event: str, name: str) -> str:
         """Return the type of a property of an event."""
-        declared = self.definitions.events.get(event)
+        declared = self.definitions.events.get(event) or KNOWN_EVENTS.get(event)
         found = declared.property(name) if declared else None
         return found.type if found else "text"
 
     def property_currency(self, event: str, name: str) -> str:
         """Return the currency of a money property, empty for others."""
-        declared = self.definitions.events.get(event)
+        declared = self.definitions.events.get(event) or KNOWN_EVENTS.get(event)
         found = declared.property(name) if declared else None
         if found is None or found.type != "money":
             return ""
@@ -115,9 +116,9 @@ def figure(value: Decimal | int, group: str, currency: str = "") -> str:
     return f"{sign}{shown}{'.' + part if part else ''}"
 
 
-def amount(money: Money) -> Decimal:
+def amount(money: Money | Price) -> Decimal:
     """Return an amount of money in major units."""
-    return from_minor(money.minor, money.currency)
+    return price_of(money.millionths, money.currency)
 
 
 def day_of(value: date | datetime) -> date:

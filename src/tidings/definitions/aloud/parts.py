@@ -8,6 +8,7 @@ from tidings.definitions.aloud.names import Names
 from tidings.definitions.conditions import Condition, DidCondition
 from tidings.definitions.kinds.campaign import Goal
 from tidings.definitions.kinds.flow import Flow, Step
+from tidings.definitions.kinds.rules import KNOWN_EVENTS
 from tidings.definitions.kinds.timing import Recurrence
 from tidings.definitions.workspace import Definitions
 
@@ -42,7 +43,7 @@ class Parts(EnglishFlows):
 
     def same(self, flow: Flow, event: str) -> str:
         """Return `, of the same “contract”` where the flow is walked for each contract and the event names one; else nothing."""
-        declared = self.names.definitions.events.get(event)
+        declared = self.names.definitions.events.get(event) or KNOWN_EVENTS.get(event)
         each = flow.again.each if flow.again.how == "each" else ""
         return f", of the same “{each}”" if each and declared and declared.property(each) else ""
 

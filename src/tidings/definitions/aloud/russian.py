@@ -59,6 +59,7 @@ from tidings.definitions.values import (
     Money,
     Not,
     OneOf,
+    Price,
     RelativeDate,
     Scalar,
     Share,
@@ -396,5 +397,5 @@ def share_of(share: Share) -> str:
     return f"{str(share).removesuffix('%').replace('.', ',')}{NOT_BREAKING}%"
 
 
-def _money(money: Money) -> str:
+def _money(money: Money | Price) -> str:
     return f"{figure(amount(money), NOT_BREAKING, money.currency).replace('.', ',')}{NOT_BREAKING}{money.currency}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tidings.definitions.values import Duration, Money
+from tidings.definitions.values import Duration, Money, Price
 from tidings.errors import Position
 
 
@@ -29,7 +29,7 @@ class Channel:
     reply_to: str = ""
     connections: int = 8
     rate_per_second: Decimal | None = None
-    cost: Money | None = None
+    cost: Money | Price | None = None
     cost_unit: str = "message"
     patience: Duration | None = None
     registered_in: tuple[str, ...] = ()

@@ -244,6 +244,19 @@ REDEMPTION = Event(
 )
 
 
+# As which it is asked for by conditions, starts and goals: a redemption that counts, whoever told of it.
+REDEEMED = Event(
+    "redeemed",
+    "Code redeemed",
+    (
+        EventProperty("code", "text"),
+        EventProperty("offer", "text"),
+        EventProperty("order", "text"),
+        EventProperty("discount", "money"),
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Events:
     """config/events.yaml. The built-in responses and the answers to tasks need no declaration."""
@@ -278,8 +291,11 @@ RECORDED_RESPONSES = (
     "opened",
     "clicked",
     "replied",
+    "redeemed",
     "unsubscribed",
     "spam_reported",
 )
+# The answer to a task, and a redemption: what is told with them is known without a declaration.
+KNOWN_EVENTS = {**TASK_EVENTS, REDEEMED.name: REDEEMED}
 
 FIXED_COLUMNS = ("key", "email", "phone", "fax", "locale", "zone", "country", "account")

@@ -10,11 +10,11 @@ from tidings.definitions.context import Context
 from tidings.definitions.iso_countries import COUNTRIES
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.nodes import Entry, Mapping, Node, Scalar
-from tidings.definitions.quantities import DURATION, MONEY, reading_trap
+from tidings.definitions.quantities import DURATION, read_price, reading_trap
 from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar, list_of
 from tidings.definitions.source import is_variable_name, looks_secret
 from tidings.definitions.texts import NAME, TEXT, check_name, matching, one_of, whole
-from tidings.definitions.values import Money
+from tidings.definitions.values import Money, Price
 from tidings.errors import Position
 
 Option = str | int | Decimal | bool
@@ -42,7 +42,7 @@ def _rate(node: Node, context: Context) -> Decimal:
     )
 
 
-def _cost(node: Node, context: Context) -> tuple[Money, str]:
+def _cost(node: Node, context: Context) -> tuple[Money | Price, str]:
     """Read `0.05 EUR per segment`: an amount and what it is for; without a unit it is for a message."""
     scalar = expect_scalar(node, context, "an amount such as 0.05 EUR per segment")
     amount, found, unit = scalar.text.partition(" per ")
@@ -50,7 +50,7 @@ def _cost(node: Node, context: Context) -> tuple[Money, str]:
         raise context.report(
             "PHR05", scalar, f'"{unit}" is nothing that a channel is paid by', f"write per {', per '.join(COST_UNITS)}"
         )  # fmt: skip
-    price = MONEY.read(Scalar(scalar.place, amount, scalar.plain, scalar.crowded), context)
+    price = read_price(Scalar(scalar.place, amount, scalar.plain, scalar.crowded), context)
     return price, unit or "message"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tidings.definitions.behaviour import EVENT, read_properties
 from tidings.definitions.context import Context, Unreadable, did_you_mean
 from tidings.definitions.kinds.flow import DayOffset, Start
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, Event
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, REDEEMED, Event
 from tidings.definitions.nodes import Mapping, Node, Scalar
 from tidings.definitions.quantities import parse_duration, reading_trap, wrong_duration
 from tidings.definitions.readers.timing import read_hour
@@ -171,7 +171,7 @@ def read_start(node: Node, context: Context) -> Start:
 
 def _by_event(values: dict[str, Any], mapping: Mapping, context: Context) -> Start:
     event = values["did"]
-    if event in BUILT_IN_RESPONSES:
+    if event in BUILT_IN_RESPONSES and event != REDEEMED.name:
         raise context.report(
             "FLW06", mapping.entries["did"].value, f'"{event}" is a response to a message, and no flow starts by one: this start can never fire',
             "write `wait_for:` in the flow that sends the message, or start by entering a segment",

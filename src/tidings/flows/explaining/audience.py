@@ -25,10 +25,11 @@ from tidings.definitions.conditions import (
     SegmentCondition,
 )
 from tidings.definitions.kinds.campaign import Campaign
-from tidings.definitions.kinds.rules import FIXED_COLUMNS
+from tidings.definitions.kinds.rules import FIXED_COLUMNS, REDEEMED
 from tidings.definitions.kinds.segment import Segment
 from tidings.definitions.money import from_minor
 from tidings.flows.explaining.facts import AGAINST, PASSED, Fact, Inquiry
+from tidings.flows.explaining.happenings import happenings
 from tidings.segments.compile import Compiled, segment_clause, select_members
 from tidings.segments.ranking import place_of
 from tidings.segments.scope import Scope
@@ -215,14 +216,10 @@ def value_of(ask: Inquiry, name: str) -> str:
 
 def _events(ask: Inquiry, event: str) -> str:
     """Say how often and when last the customer did something, as far as it is stored."""
-    events, names = people.events, people.event_names
-    count, last = ask.connection.execute(
-        sa.select(sa.func.count(), sa.func.max(events.c.occurred_at))
-        .select_from(events.join(names, names.c.id == events.c.name_id))
-        .where(events.c.customer_id == ask.person.id, names.c.name == event)
-    ).one()
-    if event not in {one.name for one in ask.definitions.events.events}:
+    if event != REDEEMED.name and event not in {one.name for one in ask.definitions.events.events}:
         return ""
+    done = happenings(event, ask.person.id).subquery()
+    count, last = ask.connection.execute(sa.select(sa.func.count(), sa.func.max(done.c.occurred_at))).one()
     if not count:
         return "never did so far"
     times = "once" if count == 1 else f"{count:,} times"

@@ -36,5 +36,12 @@ def country_facts(ask: Inquiry, purpose: Purpose, kind: str, channels: Iterable[
         text, against = f"{where}, which `blocked_countries` of the policies names", True
     elif house is not None and (country in house.unregistered or (country is None and house.unregistered)):
         text, against = f"{where}; the sender {by_kind(kind)} is not registered there (`registered_in`)", True
+    elif house is not None and (country in house.strange or (country is None and house.strange)):
+        text, against = (
+            f"{where}; the numbers {by_kind(kind)} to leave by are of another country (`opt_out_phone`, `opt_out_fax`)",
+            True,
+        )
+    elif house is not None and (country in house.consented or (country is None and house.consented)):
+        text = f"{text}; {by_kind(kind)} only with consent there"
     data = {"country": country, "packs": [one.name for one in packs]}
     return [Fact("country", text, AGAINST if against else PASSED, data=data)]

@@ -6,13 +6,12 @@ import sqlalchemy as sa
 
 from tidings.clock import from_micros, to_micros
 from tidings.definitions.kinds.campaign import Goal
+from tidings.definitions.kinds.rules import KNOWN_EVENTS
 from tidings.flows.explaining.facts import PASSED, Fact, Inquiry
+from tidings.flows.explaining.happenings import happenings
 from tidings.flows.journeys.due import after_instant
-from tidings.segments.doing import event_tests, named
+from tidings.segments.doing import event_tests
 from tidings.segments.scope import Scope
-from tidings.store.tables import people
-
-_events = people.events
 
 
 def goal_fact(ask: Inquiry, goal: Goal | None, anchor: int) -> Fact:
@@ -21,13 +20,11 @@ def goal_fact(ask: Inquiry, goal: Goal | None, anchor: int) -> Fact:
         return Fact("goal", "none is written")
     closes = after_instant(anchor, goal.within, ask.zone)
     scope = Scope.of(ask.definitions, ask.now)
+    event = ask.definitions.events.get(goal.did) or KNOWN_EVENTS.get(goal.did)
+    done = happenings(goal.did, ask.person.id).where(*event_tests(event, goal.with_, scope)).subquery()
     times, first = ask.connection.execute(
-        sa.select(sa.func.count(), sa.func.min(_events.c.occurred_at)).where(
-            _events.c.customer_id == ask.person.id,
-            named(goal.did),
-            *event_tests(ask.definitions.events.get(goal.did), goal.with_, scope),
-            _events.c.occurred_at >= anchor,
-            _events.c.occurred_at < min(closes, to_micros(ask.now)),
+        sa.select(sa.func.count(), sa.func.min(done.c.occurred_at)).where(
+            done.c.occurred_at >= anchor, done.c.occurred_at < min(closes, to_micros(ask.now))
         )
     ).one()
     until = f"within {goal.within} (until {ask.when(closes)})"

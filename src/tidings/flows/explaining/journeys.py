@@ -18,6 +18,7 @@ from tidings.flows.explaining.arms import control_fact, flow_arm
 from tidings.flows.explaining.audience import condition_facts, segment_facts, value_of
 from tidings.flows.explaining.facts import AGAINST, PASSED, Chapter, Fact, Inquiry
 from tidings.flows.explaining.goals import goal_fact
+from tidings.flows.explaining.happenings import happenings
 from tidings.flows.explaining.messages import is_party, leg_facts, messages_about, messages_of
 from tidings.flows.explaining.words import arm_words, by_channel, state_words
 from tidings.flows.journeys.due import after_instant
@@ -237,14 +238,8 @@ def _there_before(ask: Inquiry, start: Start, since: int) -> list[Fact]:
 
 
 def _start_events(ask: Inquiry, flow: Flow, name: str, since: int) -> list[Fact]:
-    events, names = people.events, people.event_names
-    rows = ask.connection.execute(
-        sa.select(events.c.occurred_at, events.c.received_at)
-        .select_from(events.join(names, names.c.id == events.c.name_id))
-        .where(events.c.customer_id == ask.person.id, names.c.name == name)
-        .order_by(events.c.received_at.desc())
-        .limit(3)
-    ).all()
+    done = happenings(name, ask.person.id).order_by(people.events.c.received_at.desc()).limit(3)
+    rows = ask.connection.execute(done).all()
     if not rows:
         return [Fact("start", f"{name} never happened", AGAINST)]
     found = []

@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.campaigns.capped import LIMITED
-from tidings.campaigns.costing import MILLION
 from tidings.campaigns.windows import clock_zones, window_of
 from tidings.clock import from_micros, local_day, local_midnight, to_micros
 from tidings.customers.zones import candidates, zones_of
@@ -18,6 +17,7 @@ from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.rules import Cap, Purpose
 from tidings.definitions.kinds.timing import WEEKDAYS
 from tidings.definitions.money import format_money
+from tidings.definitions.values import MILLION
 from tidings.delivery.freshness import feeds_of
 from tidings.flows.explaining.facts import AGAINST, PASSED, PLAIN, Fact, Inquiry
 from tidings.flows.explaining.words import by_channel

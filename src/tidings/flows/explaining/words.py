@@ -86,6 +86,7 @@ _RESPONSES = {
     "opened": "opened the message",
     "clicked": "followed a link",
     "replied": "answered",
+    "redeemed": "redeemed a code",
     "unsubscribed": "unsubscribed",
     "sent": "was sent the message",
 }

@@ -23,7 +23,7 @@ from tidings.customers.permission import refusal
 from tidings.customers.zones import area_column
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.flow import DayOffset, Flow, Step
-from tidings.definitions.kinds.rules import Purpose
+from tidings.definitions.kinds.rules import REDEEMED, Purpose
 from tidings.definitions.workspace import Definitions
 from tidings.flows.journeys import verdicts as said
 from tidings.flows.journeys.conditions import Asked, start
@@ -38,6 +38,7 @@ from tidings.flows.journeys.due import (
 )
 from tidings.flows.journeys.first_step import step_due
 from tidings.flows.journeys.named_values import start_event, typed_value
+from tidings.flows.journeys.starting_redemptions import latest_redemption
 from tidings.segments.comparing import complement
 from tidings.segments.doing import about_subject, event_tests, named
 from tidings.segments.having import customers
@@ -276,6 +277,8 @@ def latest_start(walk: Walk) -> sa.ScalarSelect[int]:
         currency=walk.definitions.workspace.currency,
         journey=journey,
     )
+    if start_of.event == REDEEMED.name:
+        return latest_redemption(walk.flow, scope, journeys.c.customer_id, until=walk.at, rows=journeys)
     event = walk.definitions.events.get(start_of.event)
     return (
         sa.select(events.c.id)

@@ -25,6 +25,7 @@ SELECT r.state, r.version, s.value, (
 ) AS due{more} FROM runs AS r, {steps} WHERE r.id = :run"""
 _NEWEST = """,
   (SELECT max(id) FROM events) AS event, (SELECT max(id) FROM responses) AS response,
+  (SELECT max(id) FROM redemptions) AS redemption,
   (SELECT m.detail FROM trigger_marks AS m WHERE m.run_id = r.id AND m.name = 'wait') AS mark"""
 
 
@@ -67,7 +68,8 @@ def glance(store: Store, walk: Walk) -> Glance | None:
     looked = Looked.from_json(mark) if mark else None
     # What became of a message has no row of its own among the answers by which to tell that it is new.
     ledger = any(row.due is not None and waited.get(row.value) in BY_LEDGER for row in rows)
-    news = looked is None or ledger or looked.behind(rows[0].event or 0, rows[0].response or 0)
+    newest = (rows[0].event or 0, rows[0].response or 0, rows[0].redemption or 0)
+    news = looked is None or ledger or looked.behind(*newest)
     return Glance(due, news, looked)
 
 

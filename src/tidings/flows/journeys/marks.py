@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.definitions.kinds.flow import Flow
+from tidings.definitions.kinds.rules import REDEEMED
 from tidings.definitions.workspace import Definitions
 from tidings.flows.journeys.late_commits import Reach
 from tidings.flows.journeys.starting_segments import latest_refresh
 from tidings.store.database import Store
-from tidings.store.tables import journeys, people
+from tidings.store.tables import journeys, money, people
 
 NAME = "start"
 # Clocks of several machines differ, and an event is stored a moment after it was received.
@@ -51,10 +52,19 @@ class Mark:
         return cls(reach=Reach.from_json(stored), **rest)
 
 
+def kind_of(flow: Flow) -> str:
+    """Return what is looked through for the starts of a flow: the kind of its start; redemptions have a table of their own."""
+    return REDEEMED.name if flow.starts.event == REDEEMED.name else flow.starts.kind
+
+
 def first_mark(connection: sa.Connection, flow: Flow, definitions: Definitions, since: int) -> Mark:
     """Return the mark of a start that goes live at `since`; its segment has been refreshed."""
-    kind, segment = flow.starts.kind, flow.starts.segment
+    kind, segment = kind_of(flow), flow.starts.segment
     mark = Mark(kind, since, segment=segment)
+    if kind == REDEEMED.name:
+        # What is known by then was told before.
+        known = connection.execute(sa.select(sa.func.max(money.redemptions.c.id))).scalar() or 0
+        return replace(mark, reach=Reach(known))
     if kind == "event":
         events = people.events
         return replace(mark, reach=Reach(_below(connection, events, events.c.received_at, since - _MARGIN)))

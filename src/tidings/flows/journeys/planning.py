@@ -12,6 +12,7 @@ from tidings.clock import from_micros, iso, to_micros
 from tidings.customers.zones import fill_areas
 from tidings.definitions.hashing import definition_hash
 from tidings.definitions.kinds.flow import Flow
+from tidings.definitions.kinds.rules import REDEEMED
 from tidings.definitions.references import flow_segments
 from tidings.definitions.workspace import Definitions
 from tidings.flows.journeys.bounds import bounds_of
@@ -21,12 +22,14 @@ from tidings.flows.journeys.limits import DAYS, limit_of, most_of
 from tidings.flows.journeys.live import OCCURRENCE, LiveFlow, find_flow, find_live, heads
 from tidings.flows.journeys.starting_dates import date_starts
 from tidings.flows.journeys.starting_events import start_tests
+from tidings.flows.journeys.starting_redemptions import redemption_tests
 from tidings.flows.journeys.starting_segments import computed_segments, enters_starts
 from tidings.flows.journeys.versions import unfilled
+from tidings.measurement.redemptions import catch_up
 from tidings.segments.doing import named
 from tidings.segments.membership import refresh
 from tidings.store.database import Store
-from tidings.store.tables import people
+from tidings.store.tables import money, people
 from tidings.store.vocabulary import check_vocabulary
 
 # What happened in so many days before (of dates: what comes in so many) says what is to be expected.
@@ -100,6 +103,7 @@ def plan_flow(store: Store, definitions: Definitions, flow_id: str, *, now: date
     """
     flow = find_flow(definitions, flow_id)
     check_vocabulary(store, definitions.attributes)
+    catch_up(store, definitions, now=now)
     refresh(store, definitions, computed_segments(definitions, flow_segments(flow)), now=now)
     wanted, live = definition_hash(definitions, flow_id), find_live(store, flow_id)
     bounds = bounds_of(flow, definitions)
@@ -205,9 +209,11 @@ def _most(
         if known and flow.starts.kind == "event":
             events = people.events
             earlier = to_micros(now - timedelta(days=EXPECTED_DAYS))
-            before: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
-                named(flow.starts.event), events.c.occurred_at <= earlier
-            )
+            before: sa.Select[Any] = sa.select(sa.literal_column("1"))
+            if flow.starts.event == REDEEMED.name:
+                before = before.where(money.redemptions.c.at <= earlier)
+            else:
+                before = before.where(named(flow.starts.event), events.c.occurred_at <= earlier)
             known = connection.execute(before.limit(1)).first() is not None
     if not known and not asked:
         return None
@@ -221,7 +227,14 @@ def _expected(store: Store, flow: Flow, definitions: Definitions, now: datetime)
     events, members = people.events, people.segment_members
     kind = flow.starts.kind
     with store.read() as connection:
-        if kind == "event":
+        if flow.starts.event == REDEEMED.name:
+            codes = money.redemptions
+            counted = sa.select(sa.func.count()).where(
+                *redemption_tests(flow, definitions, now),
+                codes.c.customer_id.is_not(None),
+                codes.c.at.between(earlier, moment),
+            )
+        elif kind == "event":
             counted = sa.select(sa.func.count()).where(
                 *start_tests(flow, definitions, now),
                 events.c.customer_id.is_not(None),

@@ -12,18 +12,20 @@ import sqlalchemy as sa
 from tidings.clock import to_micros
 from tidings.customers.zones import fill_areas
 from tidings.definitions.kinds.flow import Flow
+from tidings.definitions.kinds.rules import REDEEMED
 from tidings.definitions.workspace import Definitions
 from tidings.flows.journeys.entering import Entrance, enter
 from tidings.flows.journeys.late_commits import Running, ahead, running
 from tidings.flows.journeys.live import LiveFlow, live_flows
-from tidings.flows.journeys.marks import NAME, Mark, first_mark, save_mark
+from tidings.flows.journeys.marks import NAME, Mark, first_mark, kind_of, save_mark
 from tidings.flows.journeys.relocating import NAME as MOVES
 from tidings.flows.journeys.relocating import settle
 from tidings.flows.journeys.starting_dates import date_starts, next_look
 from tidings.flows.journeys.starting_events import event_starts
+from tidings.flows.journeys.starting_redemptions import redemption_starts
 from tidings.flows.journeys.starting_segments import enters_starts, latest_refresh, leaves_starts
 from tidings.store.database import Store
-from tidings.store.tables import journeys, people, sending
+from tidings.store.tables import journeys, money, people, sending
 
 # Nothing tells when somebody is taken off a list, so that is looked for this often.
 _LISTED = 60 * 1_000_000
@@ -54,7 +56,7 @@ def start_due(store: Store, flow: Flow, definitions: Definitions, run_id: int, *
         with store.read() as connection:
             mark = first_mark(connection, flow, definitions, run.created_at)
         save_mark(store, run_id, mark)
-    elif (mark.kind, mark.segment) != (flow.starts.kind, flow.starts.segment):
+    elif (mark.kind, mark.segment) != (kind_of(flow), flow.starts.segment):
         # Another version went live since these definitions were read; it is for those who have it.
         return 0
     if flow.starts.kind == "date" and flow.clock == "recipient" and moment >= mark.next:
@@ -62,7 +64,7 @@ def start_due(store: Store, flow: Flow, definitions: Definitions, run_id: int, *
     # Asked before the snapshot that is read next: who has ended by then is in it.
     others = running(store) if mark.reach.gaps else Running(None)
     with store.read() as connection:
-        starts, then = _LOOKS[flow.starts.kind](connection, flow, definitions, mark, now, others)
+        starts, then = _LOOKS[kind_of(flow)](connection, flow, definitions, mark, now, others)
         found = starts is not None and connection.execute(starts.limit(1)).first() is not None
     entered = 0
     if starts is not None and found:
@@ -91,6 +93,7 @@ def flows_to_start(store: Store, *, now: datetime) -> list[LiveFlow]:
         known = {run_id: Mark.from_json(detail) for run_id, name, detail in rows if name == NAME}
         unsettled = {run_id for run_id, name, _ in rows if name == MOVES}
         events = connection.execute(sa.select(sa.func.max(people.events.c.id))).scalar() or 0
+        codes = connection.execute(sa.select(sa.func.max(money.redemptions.c.id))).scalar() or 0
         members = connection.execute(sa.select(sa.func.max(people.segment_members.c.id))).scalar() or 0
         leaving = {mark.segment for mark in known.values() if mark.kind == "leaves"}
         refreshed: dict[str, int] = {}
@@ -109,6 +112,8 @@ def flows_to_start(store: Store, *, now: datetime) -> list[LiveFlow]:
             return False
         if mark.kind == "event":
             return mark.reach.top >= events
+        if mark.kind == REDEEMED.name:
+            return mark.reach.top >= codes
         if mark.kind == "enters":
             return mark.reach.top >= members
         if mark.kind == "leaves":
@@ -150,20 +155,24 @@ def _worth_remembering(mark: Mark, then: Mark, moment: int) -> bool:
     )
 
 
-def _by_event(
-    connection: sa.Connection,
-    flow: Flow,
-    definitions: Definitions,
-    mark: Mark,
-    now: datetime,
-    others: Running,
-) -> tuple[_Starts, Mark]:
-    found = ahead(connection, people.events, mark.reach, others)
-    starts: _Starts = None
-    if found.ranges:
-        starts = event_starts(flow, definitions, since=mark.since, now=now)
-        starts = starts.where(found.among(people.events.c.id))
-    return starts, replace(mark, reach=found.then)
+def _by_id(table: sa.Table, starts_of: Callable[..., sa.Select[Any]]) -> Callable[..., tuple[_Starts, Mark]]:
+    """Return what looks at the rows of a table that came since: those of them start the flow that `starts_of` selects."""
+
+    def look(
+        connection: sa.Connection,
+        flow: Flow,
+        definitions: Definitions,
+        mark: Mark,
+        now: datetime,
+        others: Running,
+    ) -> tuple[_Starts, Mark]:
+        found = ahead(connection, table, mark.reach, others)
+        starts: _Starts = None
+        if found.ranges:
+            starts = starts_of(flow, definitions, since=mark.since, now=now).where(found.among(table.c.id))
+        return starts, replace(mark, reach=found.then)
+
+    return look
 
 
 def _by_entering(
@@ -211,7 +220,8 @@ def _by_date(
 
 
 _LOOKS: dict[str, Callable[..., tuple[_Starts, Mark]]] = {
-    "event": _by_event,
+    "event": _by_id(people.events, event_starts),
+    REDEEMED.name: _by_id(money.redemptions, redemption_starts),
     "enters": _by_entering,
     "leaves": _by_leaving,
     "date": _by_date,

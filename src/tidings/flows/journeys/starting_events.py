@@ -31,22 +31,34 @@ def event_starts(flow: Flow, definitions: Definitions, *, since: int, now: datet
     The start is when it happened; one that is dated after now counts from now.
     """
     events = people.events
-    moment = to_micros(now)
-    earliest = _earliest(flow, definitions, now)
-    late = [] if earliest is None else [events.c.occurred_at >= earliest]
+    first = earliest(flow, definitions, now)
+    late = [] if first is None else [events.c.occurred_at >= first]
     subject, known = subject_column(flow, definitions, events.c.customer_id, events.c.id)
-    return sa.select(
-        events.c.customer_id.label("customer_id"),
-        (sa.literal("e", sa.Text).concat(sa.cast(events.c.id, sa.Text))).label("start_ref"),
-        subject.label("subject"),
-        sa.cast(events.c.id, Key).label("event_id"),
-        sa.case((events.c.occurred_at > moment, moment), else_=events.c.occurred_at).label("anchor_at"),
-    ).where(
+    return candidates_of("e", events, events.c.occurred_at, subject, events.c.id, now).where(
         *start_tests(flow, definitions, now),
         events.c.customer_id.is_not(None),
         events.c.received_at >= since,
         *late,
         *known,
+    )
+
+
+def candidates_of(
+    letter: str,
+    rows: sa.Table,
+    at: sa.ColumnElement[int],
+    subject: sa.ColumnElement[str],
+    event_id: sa.ColumnElement[int],
+    now: datetime,
+) -> sa.Select[Any]:
+    """Return rows of a table as candidates (customer, start, subject, event, anchor), each start named by a letter and its id."""
+    moment = to_micros(now)
+    return sa.select(
+        rows.c.customer_id.label("customer_id"),
+        (sa.literal(letter, sa.Text).concat(sa.cast(rows.c.id, sa.Text))).label("start_ref"),
+        subject.label("subject"),
+        sa.cast(event_id, Key).label("event_id"),
+        sa.case((at > moment, moment), else_=at).label("anchor_at"),
     )
 
 
@@ -75,7 +87,7 @@ def subject_column(
     return subject, [subject.is_not(None)]
 
 
-def _earliest(flow: Flow, definitions: Definitions, now: datetime) -> int | None:
+def earliest(flow: Flow, definitions: Definitions, now: datetime) -> int | None:
     """Return before which instant an event happened too long ago to start anything; None: none did."""
     catch_up = flow.starts.catch_up
     if catch_up == "everybody":

@@ -25,6 +25,7 @@ from tidings.flows.journeys.live import OCCURRENCE, LiveFlow, find_flow, find_li
 from tidings.flows.journeys.marks import Mark, first_mark, write_mark
 from tidings.flows.journeys.relocating import STRAGGLERS, Moves, settle, write_moves
 from tidings.flows.journeys.starting_segments import computed_segments
+from tidings.measurement.redemptions import catch_up
 from tidings.segments.membership import refresh
 from tidings.store.artifacts import put
 from tidings.store.audit import append
@@ -64,6 +65,7 @@ def start_flow(
             return live.run_id
         check_moved(store, flow, live)
     # Whoever is in the segment by now was so before, and does not come into it later.
+    catch_up(store, definitions, now=now)
     refresh(store, definitions, computed_segments(definitions, flow_segments(flow)), now=now)
     files = campaign_files(definitions, flow_id)
     with store.read() as connection:

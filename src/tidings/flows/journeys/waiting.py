@@ -12,14 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from tidings.definitions.kinds.flow import Step, WaitFor
-from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES
+from tidings.definitions.kinds.rules import BUILT_IN_RESPONSES, REDEEMED
 from tidings.flows.journeys import verdicts as said
 from tidings.flows.journeys.deciding import Walk, stage
 from tidings.flows.journeys.late_commits import Reach, Running, ahead
 from tidings.segments.doing import about_subject, event_tests, named
 from tidings.segments.heard import HEARD, heard_at
+from tidings.segments.redeemed import COUNTS
 from tidings.segments.scope import Journey, Scope
-from tidings.store.tables import answers, people, sending
+from tidings.store.tables import answers, money, people, sending
 from tidings.store.tables.journeys import journeys, message_subjects
 
 # What became of messages is read from the ledger and its receipts: whoever waits for it is looked at every time.
@@ -36,24 +37,27 @@ class Looked:
 
     events: Reach
     responses: Reach
+    redemptions: Reach
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {"events": self.events.as_json(), "responses": self.responses.as_json()}
+        return {name: reach.as_json() for name, reach in self._reaches().items()}
 
-    def behind(self, event: int, response: int) -> bool:
+    def behind(self, event: int, response: int, redemption: int) -> bool:
         """Tell whether there is more to look at, given the newest ids."""
-        return bool(
-            event > self.events.top
-            or response > self.responses.top
-            or self.events.gaps
-            or self.responses.gaps
+        newest = (event, response, redemption)
+        return any(
+            id_ > reach.top or reach.gaps for id_, reach in zip(newest, self._reaches().values(), strict=True)
         )
+
+    def _reaches(self) -> dict[str, Reach]:
+        return {"events": self.events, "responses": self.responses, "redemptions": self.redemptions}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Looked:
-        """Return what `as_json` gave."""
-        return cls(Reach.from_json(stored["events"]), Reach.from_json(stored["responses"]))
+        """Return what `as_json` gave; what an earlier version remembered says nothing of redemptions."""
+        codes = stored.get("redemptions", {"top": 0})
+        return cls(*(Reach.from_json(one) for one in (stored["events"], stored["responses"], codes)))
 
 
 def beginning(connection: sa.Connection, others: Running) -> Looked:
@@ -63,12 +67,14 @@ def beginning(connection: sa.Connection, others: Running) -> Looked:
         top = connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0
         return ahead(connection, table, Reach(max(top - _MARGIN, 0)), others).then
 
-    return Looked(reach(people.events), reach(answers.responses))
+    return Looked(reach(people.events), reach(answers.responses), reach(money.redemptions))
 
 
-def is_response(waited: WaitFor) -> bool:
-    """Tell whether a wait is for a response to a message."""
-    return waited.event in BUILT_IN_RESPONSES
+def table_of(waited: WaitFor) -> sa.Table:
+    """Return where what a wait is for comes in."""
+    if waited.event == REDEEMED.name:
+        return money.redemptions
+    return answers.responses if waited.event in BUILT_IN_RESPONSES else people.events
 
 
 def settle(connection: sa.Connection, walk: Walk, step: Step) -> None:
@@ -77,7 +83,12 @@ def settle(connection: sa.Connection, walk: Walk, step: Step) -> None:
     assert waited is not None
     waiting = stage.c.verdict == said.WAITING
     until = sa.case((stage.c.later < walk.at, stage.c.later), else_=sa.literal(walk.at, sa.BigInteger))
-    found = _responses(walk, step, until) if is_response(waited) else _events(walk, waited, until)
+    if waited.event == REDEEMED.name:
+        found: sa.ColumnElement[int] = _redeemed(walk, waited, until)
+    elif waited.event in BUILT_IN_RESPONSES:
+        found = _responses(walk, step, until)
+    else:
+        found = _events(walk, waited, until)
     connection.execute(sa.update(stage).where(waiting).values(happened=found))
     connection.execute(
         sa.update(stage)
@@ -116,11 +127,11 @@ def candidates(
         )
         yield from connection.execute(chosen).scalars().partitions(_STRETCH)  # type: ignore[misc]
         return
-    table = answers.responses if is_response(waited) else people.events
+    table = table_of(waited)
     for low, high in ranges:
         for first in range(low, high + 1, _STRETCH):
             came = table.c.id.between(first, min(first + _STRETCH - 1, high))
-            if is_response(waited):
+            if table is answers.responses:
                 messages, responses = sending.messages, answers.responses
                 of = sa.select(messages.c.enrolment_id).where(
                     responses.c.message_id == messages.c.id, came, responses.c.kind == waited.event
@@ -133,7 +144,7 @@ def candidates(
                     new, new.c.enrolment_id == journeys.c.enrolment_id
                 )
             else:
-                who = sa.select(people.events.c.customer_id).where(came).distinct()
+                who = sa.select(table.c.customer_id).where(came).distinct()
                 enrolments = sending.enrolments
                 chosen = (
                     sa.select(journeys.c.enrolment_id)
@@ -145,9 +156,43 @@ def candidates(
                 yield found
 
 
-def _events(walk: Walk, waited: WaitFor, until: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
-    events, again = people.events, walk.flow.again
-    scope = Scope(
+def _redeemed(walk: Walk, waited: WaitFor, until: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    """Return when a code was first redeemed that counts; with `of` or `by`, one that a message of the journey gave."""
+    codes, messages = money.redemptions, sending.messages
+    scope = _scope(walk)
+    which = [*event_tests(REDEEMED, waited.with_, scope), *about_subject(REDEEMED, scope)]
+    if waited.of or waited.by:
+        given = sa.select(messages.c.id).where(
+            messages.c.id == codes.c.message_id,
+            messages.c.enrolment_id == stage.c.enrolment_id,
+            *_which_messages(walk, waited),
+        )
+        which.append(sa.exists(given.correlate(codes, stage)))
+    return (
+        sa.select(sa.func.min(codes.c.at))
+        .where(
+            codes.c.customer_id == stage.c.customer_id, COUNTS, codes.c.at.between(stage.c.at, until), *which
+        )
+        .correlate(stage)
+        .scalar_subquery()
+    )
+
+
+def _which_messages(walk: Walk, waited: WaitFor) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of `of` and `by` on messages."""
+    messages = sending.messages
+    which: list[sa.ColumnElement[bool]] = []
+    if waited.of:
+        which.append(messages.c.step == waited.of)
+    if waited.by:
+        channels = [one.id for one in walk.definitions.channels.values() if waited.by in (one.id, one.kind)]
+        which.append(messages.c.channel.in_(channels))
+    return which
+
+
+def _scope(walk: Walk) -> Scope:
+    again = walk.flow.again
+    return Scope(
         attributes=walk.definitions.attributes,
         events=walk.definitions.events,
         now=walk.now,
@@ -157,6 +202,10 @@ def _events(walk: Walk, waited: WaitFor, until: sa.ColumnElement[int]) -> sa.Sca
             each=again.each, subject=stage.c.subject if again.how == "each" else None, tables=(stage,)
         ),
     )
+
+
+def _events(walk: Walk, waited: WaitFor, until: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    events, scope = people.events, _scope(walk)
     event = walk.definitions.events.get(waited.event)
     return (
         sa.select(sa.func.min(events.c.occurred_at))
@@ -187,12 +236,7 @@ def _answered(
     waited = step.wait_for
     assert waited is not None
     messages, responses = sending.messages, answers.responses
-    which: list[sa.ColumnElement[bool]] = []
-    if waited.of:
-        which.append(messages.c.step == waited.of)
-    if waited.by:
-        channels = [one.id for one in walk.definitions.channels.values() if waited.by in (one.id, one.kind)]
-        which.append(messages.c.channel.in_(channels))
+    which = _which_messages(walk, waited)
     if of_party:
         source: sa.FromClause = message_subjects.join(
             messages, messages.c.id == message_subjects.c.message_id

@@ -27,10 +27,10 @@ from tidings.flows.journeys.late_commits import ahead, running
 from tidings.flows.journeys.messages import hours, look_up_hours, refused_now, write_to_parties, writing
 from tidings.flows.journeys.moving import Ways, alone, move, ways_from
 from tidings.flows.journeys.verbs import act, draw, recording
-from tidings.flows.journeys.waiting import Looked, beginning, candidates, is_response, settle
+from tidings.flows.journeys.waiting import Looked, beginning, candidates, settle, table_of
 from tidings.store.database import Store
 from tidings.store.prepared import Prepared
-from tidings.store.tables import answers, people, sending
+from tidings.store.tables import answers, money, people, sending
 from tidings.store.tables.journeys import flow_versions, journeys
 from tidings.store.workbench import Workbench
 
@@ -136,17 +136,23 @@ class _Walking:
                 then = beginning(connection, others)
         else:
             with bench.computing() as connection:
-                events = ahead(connection, people.events, looked.events, others)
-                responses = ahead(connection, answers.responses, looked.responses, others)
+                found_in = {
+                    table.name: ahead(connection, table, reach, others)
+                    for table, reach in (
+                        (people.events, looked.events),
+                        (answers.responses, looked.responses),
+                        (money.redemptions, looked.redemptions),
+                    )
+                }
             for step in self._walk.flow.steps:
                 if step.wait_for is None:
                     continue
-                ranges = responses.ranges if is_response(step.wait_for) else events.ranges
+                ranges = found_in[table_of(step.wait_for).name].ranges
                 with bench.computing() as connection:
                     found = [one for part in candidates(connection, self._walk, step, ranges) for one in part]
                 for first in range(0, len(found), CHUNK):
                     self._step(bench, step, found[first : first + CHUNK])
-            then = Looked(events.then, responses.then)
+            then = Looked(*(one.then for one in found_in.values()))
         if not self._over and then != looked:
             with bench.durable() as connection:
                 remember(connection, self._walk, then)

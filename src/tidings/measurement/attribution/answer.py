@@ -12,6 +12,7 @@ import numpy as np
 from tidings.clock import from_micros, iso
 from tidings.definitions.kinds.measuring import MODELS
 from tidings.definitions.money import from_minor
+from tidings.errors import UsageError
 from tidings.measurement.attribution.facts import Facts
 from tidings.measurement.attribution.journeys import find_journeys
 from tidings.measurement.attribution.models import Tuning, give_credit
@@ -131,7 +132,8 @@ def credit_facts(
 ) -> Answer:
     """Return the credit over facts that were read; `currency` is the one to count in where there are several.
 
-    `scale` stretches all windows, `tuning` takes the place of what the rule tells the models.
+    `scale` stretches all windows, `tuning` takes the place of what the rule tells the models. Raises UsageError for an order
+    of the chain that so many names cannot have.
     """
     journeys = find_journeys(facts, rule, opens=period.opens, closes=period.closes, scale=scale)
     amounts, money, words = in_one_currency(facts, rates or Rates(), currency)
@@ -146,7 +148,11 @@ def credit_facts(
     found: dict[str, Given] = {}
     for prefix, sales in _parts(facts, by):
         paths = journeys.paths(labels, code_of, values, sales)
-        for model, credit in give_credit(paths, models, tuning or rule.tuning, journeys.age).items():
+        try:
+            by_model = give_credit(paths, models, tuning or rule.tuning, journeys.age)
+        except ValueError as error:
+            raise UsageError(str(error), what_to_do="ask for a lower --order") from error
+        for model, credit in by_model.items():
             given = found.setdefault(model, Given({}, {}, None if credit.error is None else {}))
             total = round(float(paths.values.sum()))
             cents = largest_remainder(credit.values, total) if amounts is not None else None

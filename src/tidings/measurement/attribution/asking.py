@@ -95,6 +95,15 @@ def sales_property(definitions: Definitions, rule: Rule) -> str:
     return ""
 
 
+def check_by(asked: Asked, by: str) -> None:
+    """Raise UsageError where conversions are to be told by sales channel and none says its own."""
+    if by == "sales channel" and not sales_property(asked.definitions, asked.rule):
+        raise UsageError(
+            f"no conversion says through which sales channel it came ({', '.join(asked.rule.conversions)})",
+            what_to_do=f"in config/events.yaml, give the event the property `{SALES_PROPERTY}: text`, and import it",
+        )
+
+
 def the_answer(
     store: Store, asked: Asked, by: str, models: tuple[str, ...] = MODELS, *, tuning: Tuning | None = None
 ) -> Answer:
@@ -102,11 +111,7 @@ def the_answer(
 
     Raises UsageError where conversions are to be told by sales channel and none says its own.
     """
-    if by == "sales channel" and not sales_property(asked.definitions, asked.rule):
-        raise UsageError(
-            f"no conversion says through which sales channel it came ({', '.join(asked.rule.conversions)})",
-            what_to_do=f"in config/events.yaml, give the event the property `{SALES_PROPERTY}: text`, and import it",
-        )
+    check_by(asked, by)
     answer = asked.answer(by, models, tuning=tuning)
     with store.read() as connection:
         returning = [
@@ -187,11 +192,15 @@ def _nothing(connection: sa.Connection, asked: Asked) -> str:
 def period_of(first: str | None, last: str | None, definitions: Definitions, today: date) -> Period:
     """Return the whole days from `first` through `last` on the workspace clock; 90 days through today if not given.
 
-    Raises UsageError for what is no day, or days in the wrong order.
+    Raises UsageError for what is no day, days in the wrong order and a time that has not begun.
     """
     zone = ZoneInfo(definitions.workspace.zone)
     end = day_of(last or None, "--to") or today
     begin = day_of(first or None, "--from") or end - timedelta(days=_DAYS - 1)
+    if begin > today:
+        raise UsageError(
+            f"{begin} is not here yet: today is {today}", what_to_do="give an earlier day as --from"
+        )
     if begin > end:
         raise UsageError(f"{begin} comes after {end}", what_to_do="give the earlier day as --from")
     return Period(

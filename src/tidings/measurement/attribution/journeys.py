@@ -3,6 +3,7 @@
 The touches of each customer are sorted by time, so those of a conversion are a stretch, whose ends are found for all
 conversions by the same bisection. What lies outside the window of its own channel and kind is left out. Of several
 touches by one message the strongest counts, once: redeemed before replied, clicked, opened and sent, the last of its kind.
+A code is redeemed at the very instant of the order that names it, and counts for that order.
 """
 
 from __future__ import annotations
@@ -94,13 +95,16 @@ def _before(facts: Facts, windows: Integers, counts: np.ndarray) -> tuple[Intege
     met = known[place] == facts.buyer
     low = np.where(met, edges[place], 0)
     high = np.where(met, edges[place + 1], 0)
-    until = _bisect(facts.at, low, high, facts.bought_at)
+    # An order and the code it was paid with have one instant; all else has to come before.
+    until = _bisect(facts.at, low, high, facts.bought_at + 1)
     since = _bisect(facts.at, low, until, facts.bought_at - int(windows.max(initial=0)))
     lengths = until - since
     owner = np.repeat(np.arange(lengths.size), lengths)
     touch = np.arange(owner.size) + np.repeat(since - (np.cumsum(lengths) - lengths), lengths)
     age = facts.bought_at[owner] - facts.at[touch]
-    kept = counts[touch] & (age <= windows[facts.kind[touch]])
+    redeemed = np.array([one.kind == "redeemed" for one in facts.kinds], dtype=bool)
+    kind = facts.kind[touch]
+    kept = counts[touch] & (age <= windows[kind]) & ((age > 0) | redeemed[kind])
     return owner[kept], touch[kept], age[kept]
 
 

@@ -98,7 +98,8 @@ def find_conversion(store: Store, goals: tuple[str, ...], wanted: str) -> Found:
     """
     events, table, called = people.events, answers.conversions, people.event_names
     these: list[sa.ColumnElement[bool]] = [
-        events.c.dedupe_key.in_([wanted, json.dumps(["id", wanted], ensure_ascii=False)])
+        # As an importer keeps the id of an order, and as the tracker does.
+        events.c.dedupe_key.in_([wanted, json.dumps(["id", wanted], ensure_ascii=False), f"id:{wanted}"])
     ]
     if wanted.isascii() and wanted.isdigit() and len(wanted) < 18:
         these.append(events.c.id == int(wanted))
@@ -132,7 +133,7 @@ def find_conversion(store: Store, goals: tuple[str, ...], wanted: str) -> Found:
                 )
             raise UsageError(
                 f'there is no order "{wanted}"',
-                what_to_do="give the id of the order as the imported file had it, or the number of its event",
+                what_to_do="give the id of the order as the imported file or the shop had it, or the number of its event",
             )
         if len(ours) > 1:
             named = ", ".join(f"{row.id} ({row.source})" for row in ours)

@@ -1,7 +1,7 @@
 """The rule of credit in plain numbers: what counts, how far back, and what the models are told.
 
 A window is a length of time in UTC: a day is 24 hours, a week 7 days, a month 30 and a year 365. A touch counts for a
-conversion when it lies in [conversion − window, conversion).
+conversion when it lies in [conversion − window, conversion); the code an order was paid with at its very instant, too.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tidings.campaigns.costing import MILLION
 from tidings.definitions.money import exponent
+from tidings.definitions.values import MILLION
 from tidings.measurement.attribution.answer import major
 from tidings.measurement.beside.increments import Increment
 from tidings.measurement.beside.spending import Spent

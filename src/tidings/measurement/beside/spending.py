@@ -5,17 +5,18 @@ Amounts are added up in millionths of the minor unit of one currency: single tex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import sqlalchemy as sa
 
-from tidings.campaigns.costing import MILLION
 from tidings.clock import from_micros, local_day, local_midnight, to_micros
 from tidings.definitions.money import exponent
+from tidings.definitions.values import MILLION
 from tidings.definitions.workspace import Definitions
 from tidings.measurement.attribution.models import DAY
 from tidings.measurement.rates import RATES_FILE, Rates
@@ -57,6 +58,16 @@ class Spending:
     messages: Mapping[tuple[str, str], int] = field(default_factory=dict)
     other: tuple[tuple[Spent, str], ...] = ()
     words: tuple[str, ...] = ()
+
+    def under_names_of(self, touches: Container[str]) -> Self:
+        """Return the same with what was paid under a name of none of our campaigns as cost of the touches of that name."""
+
+        def named(one: Spent) -> Spent:
+            ours = one.campaign is None and one.label in touches
+            return replace(one, campaign=one.label, label="") if ours else one
+
+        spent = tuple(named(one) for one in self.spent)
+        return replace(self, spent=spent, other=tuple((named(one), paid_in) for one, paid_in in self.other))
 
     def of(self, by: str, name: str) -> list[Spent]:
         """Return what was spent for a campaign, or on a channel."""
@@ -224,6 +235,6 @@ def _sent(
         units = next(
             (float(one["units"]) for one in summary.get("costs", ()) if one["channel"] == channel), 1.0
         )
-        spent = Spent(MESSAGES, campaign, kind, round(messages * units * price.minor * MILLION))
+        spent = Spent(MESSAGES, campaign, kind, round(messages * units * price.millionths))
         bills.append(_Bill(spent, price.currency, (number + 1) * DAY - 1))
     return bills, unpriced, counts

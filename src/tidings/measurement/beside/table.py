@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tidings.campaigns.costing import MILLION
 from tidings.clock import from_micros, iso, to_micros
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.values import MILLION
 from tidings.measurement.attribution.answer import BOTH, Answer, both, in_one_currency, major
 from tidings.measurement.attribution.asking import Asked
 from tidings.measurement.beside.drawn import Drawn, find_drawn
@@ -73,6 +73,7 @@ def make_beside(store: Store, asked: Asked, answer: Answer, *, now: datetime) ->
     amounts, currency, _ = in_one_currency(asked.facts, asked.rates, home)
     with store.read() as connection:
         drawn = find_drawn(connection, definitions, opens=period.opens, closes=period.closes, as_of=as_of)
+        touches = _touches(connection, asked, answer.by)
         spending = find_spending(
             connection,
             definitions,
@@ -81,6 +82,8 @@ def make_beside(store: Store, asked: Asked, answer: Answer, *, now: datetime) ->
             opens=period.opens,
             closes=period.closes,
         )
+        if answer.by == "campaign":
+            spending = spending.under_names_of(touches)
         orders = Orders(
             connection,
             asked.facts,
@@ -93,7 +96,7 @@ def make_beside(store: Store, asked: Asked, answer: Answer, *, now: datetime) ->
             (period.opens, period.closes),
             as_of,
         )
-        table = _Table(asked, answer, drawn, spending, orders, _touches(connection, asked, answer.by))
+        table = _Table(asked, answer, drawn, spending, orders, touches)
         rows = table.campaigns() if answer.by == "campaign" else table.channels(connection)
     rows.sort(key=lambda row: (-row.credited, row.name))
     return Beside(

@@ -63,7 +63,9 @@ def _money(row: Row) -> str:
         return ""
     low, high = found.interval
     one = f"1 {row.currency}"
-    told = f"; {one} of cost brought {short(found.value)} ({short(low)} to {short(high)}) {row.currency} more"
+    told = f"; {one} of cost brought {short(found.value)} ({short(low)} to {short(high)}) {row.currency} more revenue"
+    if high < 0:
+        return f"; {one} of cost went with {short(-found.value)} ({short(-high)} to {short(-low)}) {row.currency} less revenue"
     if high < 1:
         return f"{told}, less than it cost"
     return told if low > 1 else f"{told}, which is not distinguishable from a loss"

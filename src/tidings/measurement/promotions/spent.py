@@ -11,7 +11,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from tidings.definitions.kinds.campaign import Campaign
-from tidings.definitions.money import from_minor
+from tidings.definitions.money import exponent, from_minor
+from tidings.definitions.values import MILLION
 from tidings.definitions.workspace import Definitions
 from tidings.measurement.arms import ReportedRun
 from tidings.measurement.funnel import FunnelRow
@@ -125,7 +126,9 @@ def spent(
             continue
         currency = currency or price.currency
         unit = declared.cost_unit if declared is not None else "message"
-        whole_price = round(price.minor * left * (units.get(channel, 1.0) if unit != "message" else 1.0))
+        whole_price = round(
+            price.millionths * left * (units.get(channel, 1.0) if unit != "message" else 1.0) / MILLION
+        )
         if (cost := counted(whole_price, price.currency)) is None:
             continue
         by_arm[arm] = by_arm.get(arm, 0.0) + cost
@@ -169,13 +172,15 @@ def _handed_over(
 def _told(connection: sa.Connection, run_id: int) -> dict[tuple[str, str | None], list[tuple[int, int, str]]]:
     """Return, by channel and variant, what receipts tell: the sum, of how many messages, the currency.
 
-    A provider repeats the price with each status; of the parts of a long text each has a receipt of its own.
+    A provider repeats the price with each status; of the parts of a long text each has a receipt of its own. Parts of a cent
+    are added up before anything is rounded.
     """
     each = (
         sa.select(
             _receipts.c.message_id,
             _receipts.c.currency,
             sa.func.max(_receipts.c.cost).label("cost"),
+            sa.func.max(sa.cast(_receipts.c.raw["cost"].as_string(), sa.Double)).label("exact"),
         )
         .where(_receipts.c.cost.is_not(None), _receipts.c.message_id.is_not(None))
         .group_by(_receipts.c.message_id, _receipts.c.provider_ref, _receipts.c.currency)
@@ -186,7 +191,8 @@ def _told(connection: sa.Connection, run_id: int) -> dict[tuple[str, str | None]
             _messages.c.channel,
             _messages.c.variant,
             each.c.currency,
-            sa.cast(sa.func.sum(each.c.cost), sa.BigInteger),
+            sa.func.sum(each.c.exact),
+            sa.cast(sa.func.sum(sa.case((each.c.exact.is_(None), each.c.cost), else_=0)), sa.BigInteger),
             sa.func.count(each.c.message_id.distinct()),
         )
         .select_from(each.join(_messages, _messages.c.id == each.c.message_id))
@@ -194,8 +200,9 @@ def _told(connection: sa.Connection, run_id: int) -> dict[tuple[str, str | None]
         .group_by(_messages.c.channel, _messages.c.variant, each.c.currency)
     )
     found: dict[tuple[str, str | None], list[tuple[int, int, str]]] = {}
-    for channel, variant, currency, amount, number in rows:
-        found.setdefault((channel, variant), []).append((int(amount), int(number), currency or ""))
+    for channel, variant, currency, exact, rounded, number in rows:
+        amount = round(float(exact or 0) * 10 ** exponent(currency or "")) + int(rounded or 0)
+        found.setdefault((channel, variant), []).append((amount, int(number), currency or ""))
     return found
 
 

@@ -189,7 +189,7 @@ def _card(measuring: Measuring, given: Credits, goal: CompanyGoal, day: date, as
     if day < goal.starts:
         status, reason = status_of(goal, day, actual=None, plan=0.0, forecast=None, over=False)
         return GoalCard(goal, status, reason, 0.0, None, None, None, review, served, ())
-    words = [f"{goal.measure.segment}: its members as of {goal.starts}"] if goal.measure.segment else []
+    words = [f"members of {goal.measure.segment} as of {goal.starts}"] if goal.measure.segment else []
     past, why = _past(measuring, given, goal, day, served, opens, closes)
     if past is None:
         status, _ = status_of(goal, day, actual=None, plan=0.0, forecast=None, over=False)

@@ -13,6 +13,7 @@ from tidings.errors import TidingsError
 from tidings.measurement.attribution.answer import Period
 from tidings.measurement.attribution.asking import ask
 from tidings.measurement.conversions import conversion_versions
+from tidings.measurement.metrics import HOLDOUT
 from tidings.measurement.movement.sums import Money
 from tidings.measurement.report import make_report
 from tidings.segments.days import first_micros
@@ -119,17 +120,18 @@ def _caused(given: Credits, name: str, as_of: datetime) -> tuple[tuple[Caused, .
         return (), str(error)
     if not report.begun:
         return (), "it had not run by then"
-    found = tuple(
-        Caused(
-            effect.metric.name,
-            effect.total[0],
-            None if effect.total[1] is None else (effect.total[1][0], effect.total[1][1]),
-            effect.metric.unit == "money",
-        )
-        for effect in report.findings()
-        if effect.total is not None
-    )
-    return found, "" if found else "nothing is known against a holdout"
+    found: dict[str, Caused] = {}
+    for effect in report.findings():
+        # The first against the holdout is of all treated; those of its arms are parts of it.
+        if effect.total is not None and effect.against == HOLDOUT and effect.metric.name not in found:
+            limits = effect.total[1]
+            found[effect.metric.name] = Caused(
+                effect.metric.name,
+                effect.total[0],
+                None if limits is None else (limits[0], limits[1]),
+                effect.metric.unit == "money",
+            )
+    return tuple(found.values()), "" if found else "nothing is known against a holdout"
 
 
 def period_of(goal: CompanyGoal, through: date, definitions: Definitions, closes: int) -> tuple[int, int]:

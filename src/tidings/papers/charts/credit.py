@@ -11,7 +11,9 @@ from tidings.papers.charts.scale import Scale, about_zero, step_of
 from tidings.papers.charts.svg import Drawing
 
 _LABEL, _LEFT, _RIGHT = 166.0, 182.0, 560.0
-_BAR, _ROW = 13.0, 58.0
+_BAR, _ROW, _SMALL = 13.0, 58.0, 11.5
+# The axis is never narrower than this, whatever has to be said beside it.
+_LEAST = 150.0
 _CREDIT = "#f0b557"
 
 
@@ -32,7 +34,7 @@ def credit(
         drawing.text(0, 16, nothing, fill=DIM)
         return drawing.finish(24)
     _legend(drawing, figures, model)
-    scale = _scale(lines)
+    scale = _scale(lines, figures)
     top = drawing.y
     step = step_of(scale.high - scale.low)
     bottom = top + _ROW * len(lines)
@@ -63,14 +65,21 @@ def _legend(drawing: Drawing, figures: Figures, model: str) -> None:
     drawing.y = 26
 
 
-def _scale(lines: Sequence[CreditLine]) -> Scale:
+def _scale(lines: Sequence[CreditLine], figures: Figures) -> Scale:
     """Return the axis; credit and estimates always fit, an interval far beyond them runs off the edge."""
     firm = [value for line in lines for value in (line.credited, line.effect) if value is not None]
     most = max(abs(value) for value in firm)
     ends = [value for line in lines for value in (line.low, line.high) if value is not None]
     if most > 0:
         ends = [value if abs(value) <= 2.5 * most else copysign(1.25 * most, value) for value in ends]
-    return about_zero([*firm, *ends], _LEFT, _RIGHT)
+    return about_zero([*firm, *ends], _LEFT, _edge(lines, figures))
+
+
+def _edge(lines: Sequence[CreditLine], figures: Figures) -> float:
+    """Return where the axis ends: beside the longest bar stand its figure and what its credit is of the effect."""
+    factor = max(width_of(line.factor, _SMALL) for line in lines)
+    figure = max(width_of(figures.bare(line.credited), _SMALL) for line in lines)
+    return max(min(_RIGHT, WIDTH - factor - figure - 18), _LEFT + _LEAST) if factor else _RIGHT
 
 
 def _row(drawing: Drawing, line: CreditLine, scale: Scale, figures: Figures) -> None:
@@ -80,12 +89,14 @@ def _row(drawing: Drawing, line: CreditLine, scale: Scale, figures: Figures) -> 
     zero = scale.at(0)
     end = scale.at(line.credited)
     drawing.bar(min(zero, end), middle - _BAR - 3, abs(end - zero), _BAR, _CREDIT)
-    drawing.text(max(zero, end) + 6, middle - 6, figures.bare(line.credited), size=11.5, fill="#7a4d00", halo=True)  # fmt: skip
+    drawing.text(max(zero, end) + 6, middle - 6, figures.bare(line.credited), size=_SMALL, fill="#7a4d00", halo=True)  # fmt: skip
     y = middle + 12
     if line.factor:
-        drawing.text(WIDTH, middle - 6, line.factor, size=11.5, fill=INK, anchor="end", strong=True)
+        drawing.text(WIDTH, middle - 6, line.factor, size=_SMALL, fill=INK, anchor="end", strong=True)
     if line.effect is None:
-        drawing.lines(zero + 6, y + 3, line.why, WIDTH - zero - 8, size=11, fill=DIM, most=2, halo=True)
+        # Where effects are negative little room is left of zero to the right; nothing else stands on this line.
+        x = zero + 6 if WIDTH - zero > WIDTH / 2 else _LEFT
+        drawing.lines(x, y + 3, line.why, WIDTH - x - 2, size=11, fill=DIM, most=2, halo=True)
         return
     shown = line.low is not None and line.high is not None and (line.low > 0 or line.high < 0)
     colour = BLUE if shown else DIM
@@ -101,9 +112,9 @@ def _row(drawing: Drawing, line: CreditLine, scale: Scale, figures: Figures) -> 
                 drawing.tip(place, y, colour, left=left)
     drawing.dot(scale.at(line.effect), y, colour, hollow=not shown, radius=4)
     words_ = figures.bare(line.effect)
-    drawing.text(right + 9, y + 4, words_, size=11.5, fill=colour, halo=True, strong=shown)
+    drawing.text(right + 9, y + 4, words_, size=_SMALL, fill=colour, halo=True, strong=shown)
     if not shown and line.low is not None:
-        x = right + 9 + width_of(words_, 11.5) + 6
+        x = right + 9 + width_of(words_, _SMALL) + 6
         if x + 120 < WIDTH:
             drawing.text(x, y + 4, "may be nothing", size=11, fill=DIM)
 

@@ -45,24 +45,45 @@ class Questions:
         )
 
     def attribute(
-        self, first: str | None = None, last: str | None = None, *, by: str = "channel"
+        self,
+        first: str | None = None,
+        last: str | None = None,
+        *,
+        by: str = "channel",
+        table: str | None = None,
     ) -> tuple[Table, ...]:
-        """Return the credit that every model gives, the lines beside it, and (but by sales channel) what was caused.
+        """Return the credit that every model gives, the lines beside it, (but by sales channel) what was caused, and what hangs on the choice.
 
-        Touches and conversions are those that are stored.
+        Touches and conversions are those that are stored. With `table` only what has to be read for one of them. Raises
+        UsageError for a table that there is not.
         """
-        from tidings.measurement.attribution.asking import ask, period_of, the_answer
-        from tidings.measurement.beside.table import make_beside
-        from tidings.papers.tables.of_beside import beside_table
+        from tidings.errors import UsageError
+        from tidings.measurement.attribution.asking import ask, check_by, period_of, the_answer
+        from tidings.measurement.attribution.sensitivity import sensitivity
         from tidings.papers.tables.of_credit import credit_tables
+        from tidings.papers.tables.of_sensitivity import NAMES, sensitivity_tables
 
+        caused = () if by == "sales channel" else ("effect",)
+        names = ("credit", "lines", *caused, *NAMES)
+        if table is not None and table not in names:
+            raise UsageError(f'there is no table "{table}"', what_to_do=f"tables are: {', '.join(names)}")
         period = period_of(first, last, self.definitions, local_day(self.now, self.zone))
-        asked = ask(self.store, self.definitions, period)
-        answer = the_answer(self.store, asked, by)
-        tables = credit_tables(answer)
-        if by == "sales channel":
-            return tables
-        return (*tables, beside_table(make_beside(self.store, asked, answer, now=self.now)))
+        tables: tuple[Table, ...] = ()
+        if table not in NAMES:
+            asked = ask(self.store, self.definitions, period)
+            answer = the_answer(self.store, asked, by)
+            tables = credit_tables(answer)
+            if caused and table in (None, *caused):
+                from tidings.measurement.beside.table import make_beside
+                from tidings.papers.tables.of_beside import beside_table
+
+                tables = (*tables, beside_table(make_beside(self.store, asked, answer, now=self.now)))
+        if table in (None, *NAMES):
+            # Double windows look twice as far back.
+            asked = ask(self.store, self.definitions, period, stretch=2.0)
+            check_by(asked, by)
+            tables = (*tables, *sensitivity_tables(sensitivity(asked, by)))
+        return tables
 
     def kpi(
         self,

@@ -16,7 +16,27 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 # Signs that a spreadsheet drops before it looks for a formula.
 _SKIPPED = " \u00a0\u200b\u200e\u200f\u2060\ufeff\x00"
 DELIMITERS = (",", ";", "\t")
-_DECIMAL_COMMA = ("bg", "cs", "da", "de", "es", "fi", "fr", "it", "nb", "nl", "pl", "pt", "ru", "sv", "uk")
+_DECIMAL_COMMA = frozenset(
+    "be bg bs ca cs da de el es et fi fr gl hr hu is it kk lt lv mk nb nl nn no pl pt ro ru sk sl sq sr sv tr uk vi".split()
+)
+# Where a language writes a comma and a country a point all the same.
+_DECIMAL_POINT = (
+    "de-ch",
+    "de-li",
+    "es-do",
+    "es-gt",
+    "es-hn",
+    "es-mx",
+    "es-ni",
+    "es-pa",
+    "es-pe",
+    "es-pr",
+    "es-sv",
+    "es-us",
+    "it-ch",
+)
+# What is written in other letters than Latin ones.
+_MARKED = ("be", "bg", "el", "ja", "kk", "ko", "mk", "ru", "sr", "uk", "zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +58,15 @@ class CsvForm:
     def of(cls, locale: str, delimiter: str | None = None, *, bom: bool | None = None) -> CsvForm:
         """Return what spreadsheets of a language open by a double click: ru writes 1,5 and puts ; between cells.
 
-        A mark leads by itself where other signs than Latin ones would be read wrong without it (ru, zh).
+        A mark leads by itself where other signs than Latin ones would be read wrong without it (ru, el, zh).
         """
-        language = locale.lower().replace("_", "-").split("-", maxsplit=1)[0]
-        comma = language in _DECIMAL_COMMA
+        name = locale.lower().replace("_", "-")
+        language = name.split("-", maxsplit=1)[0]
+        comma = language in _DECIMAL_COMMA and name not in _DECIMAL_POINT
         return cls(
             delimiter or (";" if comma else ","),
             "," if comma else ".",
-            language in ("ru", "uk", "bg", "zh") if bom is None else bom,
+            language in _MARKED if bom is None else bom,
         )
 
 

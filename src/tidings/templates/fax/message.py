@@ -10,7 +10,7 @@ from tidings.clock import Clock
 from tidings.definitions.kinds.campaign import Campaign
 from tidings.definitions.kinds.channel import Channel
 from tidings.definitions.kinds.given import nameable
-from tidings.definitions.money import from_minor
+from tidings.definitions.money import price_of
 from tidings.definitions.workspace import Definitions
 from tidings.templates.campaign import channel_of, variant_of
 from tidings.templates.fax.compiled import CompiledFax
@@ -98,5 +98,5 @@ def fax_cost(pages: int, channel: Channel) -> Decimal | None:
     """Return what a fax of so many pages costs in major units of the channel's currency; None where nobody said."""
     if channel.cost is None:
         return None
-    each = from_minor(channel.cost.minor, channel.cost.currency)
+    each = price_of(channel.cost.millionths, channel.cost.currency)
     return each * pages if channel.cost_unit == "page" else each

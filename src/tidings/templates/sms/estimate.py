@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidings.definitions.kinds.channel import Channel
+from tidings.definitions.money import whole_minor
 from tidings.definitions.values import Money
 from tidings.templates.email import MessageUrls, Recipient
 from tidings.templates.sms.compile import sample_urls
@@ -43,7 +44,7 @@ class SmsEstimate:
         if channel.cost is None:
             return None
         units = self.segments if channel.cost_unit == "segment" else self.messages
-        return Money(channel.cost.minor * units, channel.cost.currency)
+        return Money(whole_minor(channel.cost.millionths * units), channel.cost.currency)
 
 
 def estimate(
