@@ -12,8 +12,6 @@ from statistics import median
 
 from support.serving import children_of
 
-MEGABYTE = 1024
-
 
 @dataclass(frozen=True)
 class Look:
@@ -60,8 +58,10 @@ def watched(pid: int, every: float = 1.0) -> Iterator[dict[int, list[Look]]]:
         thread.join()
 
 
-def grown(looks: list[Look], *, memory: int = 12 * MEGABYTE, files: int = 4, threads: int = 1) -> list[str]:
-    """Return what the last quarter of the time used more of than the second quarter, past what is allowed; medians.
+def grown(looks: list[Look], *, memory: int, files: int = 4, threads: int = 1) -> list[str]:
+    """Return what the last quarter of the time used more of than the second quarter, past what is allowed.
+
+    Of memory (KiB) the medians are held against each other; of files and threads, which come and go with the work, the most.
 
     The first quarter fills caches. A leak of a kilobyte a message shows after some ten thousand messages.
     """
@@ -69,10 +69,9 @@ def grown(looks: list[Look], *, memory: int = 12 * MEGABYTE, files: int = 4, thr
     if quarter < 5:
         raise ValueError(f"{len(looks)} looks are too few to tell whether anything grows")
     early, late = looks[quarter : 2 * quarter], looks[-quarter:]
-    allowed = {"memory": memory, "files": files, "threads": threads}
     told = []
-    for what, more in allowed.items():
-        before, after = (median(getattr(one, what) for one in part) for part in (early, late))
+    for what, of, more in (("memory", median, memory), ("files", max, files), ("threads", max, threads)):
+        before, after = (of(getattr(one, what) for one in part) for part in (early, late))
         if after > before + more:
             told.append(f"{what}: {before:,.0f}, later {after:,.0f}")
     return told
