@@ -155,6 +155,7 @@ def test_a_long_day_of_work_uses_no_more_at_its_end_and_loses_nothing(shop, mail
                     time.sleep(1)
             assert buying.failed == []
             assert len(buying.ordered) > 0.5 * buyers, "the machine was too slow to say anything"
+            until(lambda: count(store, journeys.journeys) == len(buying.ordered), 120)
             until(lambda: count(store, journeys.journeys, journeys.journeys.c.state == "walking") == 0, 600)
             until(
                 lambda: (
