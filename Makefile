@@ -61,7 +61,7 @@ bench: setup  ## ratios to a baseline of the same run
 	@$(MAKE) -s compared || echo "ChannelAttribution could not be installed, as said above (it takes the network once, and a C++ compiler): the comparison with it is left out"
 	@$(PY) benchmarks/run.py
 
-nightly: setup  ## the long runs: 2,000 kills on each database
+nightly: setup  ## the long runs: 2,000 kills on each database, `serve` at work for long, 20 million events, intervals counted 5,000 times
 	@$(PY) -m pytest -q -m nightly --timeout 7200 tests
 
 docs: setup  ## write docs/reference/ from the models

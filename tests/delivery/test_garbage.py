@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
 
+from tidings.delivery import garbage
 from tidings.delivery.garbage import heap_set_aside
 
 
@@ -67,3 +69,46 @@ def test_several_threads_share_it() -> None:
     with ThreadPoolExecutor(4) as pool:
         assert min(one.result() for one in [pool.submit(send) for _ in range(4)]) > 1_000
     assert gc.get_freeze_count() == 0
+
+
+class Circle:
+    """Names itself: only the collector frees it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def sendings(count: int, *, kept: bool = False) -> list[weakref.ref[Circle]]:
+    """Send so many times, with a circle left behind before each; where it is kept it is let go within the sending."""
+    left = []
+    for _ in range(count):
+        one: Circle | None = Circle()
+        left.append(weakref.ref(one))
+        if not kept:
+            one = None
+        with heap_set_aside():
+            one = None
+    return left
+
+
+def test_garbage_from_before_a_sending_is_gone_when_it_begins() -> None:
+    left = sendings(5)
+    assert [one() for one in left] == [None] * 5
+
+
+def test_what_becomes_garbage_while_it_is_set_aside_goes_after_many_sendings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(garbage, "_SENDINGS", 10)
+    left = sendings(30, kept=True)
+    # The last ten may wait for the next time.
+    assert [one() for one in left[:19]] == [None] * 19
+
+
+def test_where_the_collector_is_off_nothing_is_looked_through() -> None:
+    gc.disable()
+    try:
+        (left,) = sendings(1)
+        assert left() is not None
+    finally:
+        gc.enable()

@@ -70,8 +70,8 @@ def workspace(tmp_path):
     return root
 
 
-def fill(store) -> None:
-    """Insert customers who may be written to."""
+def fill(store, size: int = PEOPLE + 1) -> None:
+    """Insert customers c1, c2, … who may be written to."""
     now = to_micros(SystemClock().now())
     with store.durable("test") as connection:
         connection.execute(people.event_names.insert().values(name="order_placed"))
@@ -82,7 +82,7 @@ def fill(store) -> None:
                     "id": n, "key": f"c{n}", "u": customer_u(SALT, f"c{n}"), "email": f"c{n}@shop.example", "locale": "en",
                     "email_hash": address_hash(SALT, "email", f"c{n}@shop.example"), "created_at": now,
                 }
-                for n in range(1, PEOPLE + 2)
+                for n in range(1, size + 1)
             ],
         )  # fmt: skip
         connection.execute(
@@ -92,7 +92,7 @@ def fill(store) -> None:
                     "customer_id": n, "channel": "email", "purpose": "marketing", "state": "granted",
                     "basis": "test", "source": "test", "at": now, "received_at": now,
                 }
-                for n in range(1, PEOPLE + 2)
+                for n in range(1, size + 1)
             ],
         )  # fmt: skip
 

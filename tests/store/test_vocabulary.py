@@ -326,6 +326,14 @@ def test_the_hash_is_about_what_the_store_must_know() -> None:
         assert vocabulary_hash(Attributes((other, *rest))) != vocabulary_hash(ATTRIBUTES)
 
 
+def test_equal_attributes_share_a_table_so_that_statements_are_compiled_once() -> None:
+    again = Attributes(tuple(replace(one) for one in ATTRIBUTES.attributes))
+    assert again is not ATTRIBUTES
+    assert attributes_table(again) is attributes_table(ATTRIBUTES)
+    renamed = Attributes((replace(ATTRIBUTES.attributes[0], name="x"), *ATTRIBUTES.attributes[1:]))
+    assert attributes_table(renamed) is not attributes_table(ATTRIBUTES)
+
+
 class Broken(Exception):
     """The process dies here."""
 

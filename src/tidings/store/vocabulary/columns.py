@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,10 +35,13 @@ def column_name(attribute: str) -> str:
     return raw[: _LONGEST_NAME - 9].decode(errors="ignore") + "_" + digest
 
 
+# The same attributes give the same table: statements about another one are compiled, and kept, once more.
+@lru_cache(maxsize=32)
 def attributes_table(attributes: Attributes) -> sa.Table:
     """Return `customer_attributes` with one typed column for each attribute that is no list.
 
-    Reach a column as `table.c[attribute.name]`; `info["personal"]` says what erasure does with it.
+    Reach a column as `table.c[attribute.name]`; `info["personal"]` says what erasure does with it. Equal attributes have
+    the same table: leave it as it is.
     """
     columns = [
         sa.Column(
