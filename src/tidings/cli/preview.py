@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tidings.cli.options import environment_option, examples, json_option
+from tidings.cli.preview_files import safe_stem, write_preview
 
 if TYPE_CHECKING:
     from tidings.cli.session import Session
@@ -119,7 +119,7 @@ def command(
                 customer.country,
                 locale=customer.locale,
                 variant=variant,
-                folder=session.settings.data_dir / "previews" / _safe(f"{name}-{key}"),
+                folder=session.settings.data_dir / "previews" / safe_stem(f"{name}-{key}"),
             )
         )
         planned = None if only_text else last_plan_gaps(session, campaign)
@@ -297,7 +297,7 @@ def _email_facts(
     text = shown.text.replace("\r\n", "\n")
     if only_text:
         return {"text": text}, text
-    files = _write(session.settings.data_dir / "previews", f"{name}-{key}", out, shown, content)
+    files = write_preview(session.settings.data_dir / "previews", f"{name}-{key}", out, shown, content)
     facts = _facts(
         name=name, variant=chosen, email=email, person=person, shown=shown, content=content, files=files
     )
@@ -314,33 +314,6 @@ def _plain_urls(definitions: Definitions) -> MessageUrls:
         pixel=lambda _: "",
         unsubscribe=lambda _: f"{definitions.workspace.public_url.rstrip('/')}/u/preview",
     )
-
-
-def _write(folder: Path, stem: str, out: Path | None, shown: Shown, content: bytes) -> list[Path]:
-    from tidings.errors import TidingsError
-    from tidings.templates.gallery.page import text_page
-
-    page = (shown.html or text_page(shown.text)).encode()
-    if out is not None:
-        targets = {out: content if out.suffix.lower() == ".eml" else page}
-    else:
-        targets = {folder / f"{_safe(stem)}.html": page, folder / f"{_safe(stem)}.eml": content}
-    try:
-        for path, written in targets.items():
-            # What a customer is written is nobody else's business.
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.write_bytes(written)
-    except OSError as error:
-        raise TidingsError(
-            f"the preview cannot be written to {path}: {error.strerror}",
-            what_to_do="name another file with --out",
-        ) from error
-    return list(targets)
-
-
-def _safe(stem: str) -> str:
-    """Return a name for files: a key may hold anything."""
-    return re.sub(r"[^\w.-]+", "_", stem).strip("._") or "preview"
 
 
 def _facts(
