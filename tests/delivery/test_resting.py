@@ -53,6 +53,8 @@ def test_with_nothing_queued_it_goes_on_while_anything_is_under_way(few: Few) ->
 def test_what_was_told_before_a_rest_does_not_end_it(few: Few) -> None:
     few.tell(0, under_way=False)
     assert _rested(few, 200) >= 1.5
+    assert _rested(few, 200, (100, True)) < 1.0
+    assert _rested(few, 200) >= 1.5
 
 
 def test_a_rest_is_short_enough_to_hear_of_a_stop() -> None:
