@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
+from support.ledger_channel import Channel, render
+from support.ledger_world import seed
+from tidings.clock import FixedClock
 from tidings.delivery.resting import LONGEST, Few
+from tidings.delivery.sender import deliver
+from tidings.store.database import Store
 
 
 def _rested(few: Few, wanted: int, *told: tuple[int, bool]) -> float:
@@ -53,7 +59,22 @@ def test_with_nothing_queued_it_goes_on_while_anything_is_under_way(few: Few) ->
 def test_what_was_told_before_a_rest_does_not_end_it(few: Few) -> None:
     few.tell(0, under_way=False)
     assert _rested(few, 200) >= 1.5
+    assert _rested(few, 200, (100, True)) < 1.0
+    assert _rested(few, 200) >= 1.5
 
 
 def test_a_rest_is_short_enough_to_hear_of_a_stop() -> None:
     assert _rested(Few(), 200) < LONGEST * 10
+
+
+def test_the_connections_tell_when_they_have_little_left(
+    make_store: Callable[..., Store], clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidings.delivery.resting.LONGEST", 10.0)
+    monkeypatch.setattr("tidings.delivery.sender.LONGEST", 10.0)
+    store = make_store("sqlite")
+    job = seed(store, 60).job
+    began = time.monotonic()
+    done = deliver(store, job, adapter=Channel(), render=render, clock=clock, connections=3, batch=20)
+    assert done.accepted == 60
+    assert time.monotonic() - began < 9.0

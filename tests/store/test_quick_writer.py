@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from support.ledger_world import seed
 from tidings.errors import StoreError
 from tidings.store.database import Store
-from tidings.store.quick import QuickWriter
+from tidings.store.quick import QuickWriter, driver_of
 from tidings.store.tables.people import event_names
 
 _ADD = "INSERT INTO event_names (name) VALUES (?)"
@@ -142,3 +142,9 @@ def test_a_connection_that_is_not_as_it_was_is_given_up(
             driver.execute(_ADD, ("ours",))
     finally:
         following.close()
+
+
+def test_the_driver_is_given_only_inside_of_a_transaction(sqlite: Store, writer: QuickWriter) -> None:
+    with writer.marks() as connection:
+        assert driver_of(connection) is writer._driver
+    assert driver_of(writer._connection) is None

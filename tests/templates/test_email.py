@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.messages import EXACT_HEADERS, URLS, bodies, compiled, parsed, recipient, rich, sources
+from tidings.templates import mime
 from tidings.templates.email import MessageUrls, RenderError
 from tidings.templates.sources import TemplateErrors
 
@@ -298,3 +299,9 @@ def test_a_sender_that_would_break_a_header_is_refused() -> None:
             compiled(sender=sender)
     with pytest.raises(ValueError, match="salt"):
         compiled(salt="a b")
+
+
+def test_a_domain_longer_than_the_dns_takes_is_no_address() -> None:
+    assert mime.ascii_address("a@" + "b" * 60 + ".example") != ""
+    with pytest.raises(RenderError):
+        mime.ascii_address("a@" + ("b" * 60 + ".") * 4 + "example.com")

@@ -101,3 +101,12 @@ def test_no_sign_that_is_dropped_or_refused_is_printable() -> None:
     printable = "".join(sign for sign in map(chr, range(0x110000)) if sign.isprintable())
     assert _SUSPECT.search(printable) is None
     assert _IN_HEADER.search(printable) is None
+
+
+def test_signs_that_do_not_show_are_dropped_from_texts_and_from_entries_of_lists() -> None:
+    odd = "An\u202ena\x01 \ufdd00\ufdd0\u00ad!"
+    body = "{{ full_name }}{% for one in interests %}, {{ one }}{% endfor %}"
+    message = compiled(sources(html=f"<p>{body}</p>", text=body, subject="Hello"))
+    for part in bodies(message.fill(recipient(full_name=odd, interests=[odd, "plain"]), URLS)):
+        assert part is not None
+        assert "Anna 0!, Anna 0!, plain" in part
