@@ -105,7 +105,7 @@ class Shop:
             redirect_stderr(err),
         ):
             code = execute(arguments)
-        said, wrong = (one.buffer.getvalue().decode() for one in (out, err))  # type: ignore[attr-defined]
+        said, wrong = (one.buffer.getvalue().decode() for one in (out, err))
         return Said(code, said, wrong)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
