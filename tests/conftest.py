@@ -96,7 +96,7 @@ def dialect(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def filled(stores: Callable[[str], Stores]) -> Iterator[Callable[[str, Fill], str]]:
+def filled_once(stores: Callable[[str], Stores]) -> Iterator[Callable[[str, Fill], str]]:
     """Fill a store once in a module; return the address of a copy each time."""
     made: dict[tuple[str, Fill], str] = {}
 
@@ -115,7 +115,7 @@ def filled(stores: Callable[[str], Stores]) -> Iterator[Callable[[str, Fill], st
 
 @pytest.fixture
 def make_store(
-    stores: Callable[[str], Stores], filled: Callable[[str, Fill], str], clock: FixedClock
+    stores: Callable[[str], Stores], filled_once: Callable[[str, Fill], str], clock: FixedClock
 ) -> Iterator[Callable[..., Store]]:
     """Make fresh migrated stores of a dialect; `bare=True` leaves the vocabulary out.
 
@@ -124,7 +124,7 @@ def make_store(
     opened: list[Store] = []
 
     def make(dialect: str, *, bare: bool = False, fill: Fill | None = None) -> Store:
-        url = filled(dialect, fill) if fill else stores(dialect).url(dialect, bare=bare)
+        url = filled_once(dialect, fill) if fill else stores(dialect).url(dialect, bare=bare)
         opened.append(open_store(url, clock))
         return opened[-1]
 
