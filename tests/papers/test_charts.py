@@ -6,7 +6,7 @@ import math
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from support.pictures import SVG, drawn, texts
@@ -171,6 +171,7 @@ def test_a_figure_that_is_no_number_is_never_drawn() -> None:
 FINITE = st.floats(-1e12, 1e12, allow_nan=False)
 
 
+@example([[0.0, 0.0, 5e-324]], "what rounding leaves")
 @given(st.lists(st.tuples(FINITE, FINITE, FINITE).map(sorted), min_size=1, max_size=6), st.text(max_size=120))
 def test_any_figures_and_names_make_a_picture(ends: list[list[float]], name: str) -> None:
     rows = tuple(Estimate(name, middle, low, high, note=name) for low, middle, high in ends)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import floor, log10
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+# What rounding leaves of nothing: no money, share or count is drawn on an axis as short.
+_NOTHING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def step_of(span: float, most: int = 5) -> float:
 def about_zero(values: list[float], left: float, right: float) -> Scale:
     """Return an axis that holds zero and all values."""
     low, high = min([0.0, *values]), max([0.0, *values])
-    if high - low <= 0:
+    if high - low < _NOTHING:
         low, high = -1.0, 1.0
     room = (high - low) * 0.06
     return Scale(low - room if low < 0 else low, high + room if high > 0 else high, left, right)
@@ -63,7 +65,7 @@ def for_intervals(intervals: list[tuple[float, float, float]], left: float, righ
                 kept = [one for one in kept if abs(one[1]) <= reach] or narrow
     ends = [end for low, _, high in kept for end in (low, high)]
     low, high = min([0.0, *ends]), max([0.0, *ends])
-    if high - low <= 0:
+    if high - low < _NOTHING:
         low, high = -1.0, 1.0
     room = (high - low) * 0.07
     return Scale(low - room, high + room, left, right)
