@@ -39,8 +39,10 @@ _STARTED = (
 _TOGETHER = 16
 _DONE = (
     "UPDATE claims SET state = 'done' WHERE id = ?1 AND state = 'open' AND NOT EXISTS "
-    "(SELECT 1 FROM messages WHERE claim_id = ?1 AND state IN ('claimed', 'started'))"
+    "(SELECT 1 FROM messages{way} claim_id = ?1 AND (state = 'claimed' OR state = 'started'))"
 )
+_DONE_OF_SPAN = _DONE.format(way=" NOT INDEXED WHERE id BETWEEN ?2 AND ?3 AND")
+_DONE_OF_ANY = _DONE.format(way=" WHERE")
 
 
 def _accepted(size: int) -> str:
@@ -83,6 +85,8 @@ class Quickly:
         self._writer: QuickWriter | None = None
         # The state of the file in which the messages of a claim passed the gate.
         self._gated: dict[int, int] = {}
+        # The first and the last message of a claim that has all between them.
+        self._spans: dict[int, tuple[int, int]] = {}
         # What was found last and in which state of the file; and whether nobody wrote between the last look and its claim.
         self._looked: tuple[Found, int] | None = None
         self._alone = True
@@ -135,7 +139,11 @@ class Quickly:
             self.close()
             raise
         if taken.lease is not None:
-            self._gated[taken.lease.fence] = writer.version
+            fence, messages = taken.lease.fence, taken.messages
+            self._gated[fence] = writer.version
+            first, last = messages[0].message_id, messages[-1].message_id
+            if last - first == len(messages) - 1:
+                self._spans[fence] = first, last
         return taken
 
     def renew(self, leases: Sequence[Lease], lease_seconds: float) -> list[Lease]:
@@ -146,6 +154,7 @@ class Quickly:
         """Forget claims that are settled or lost."""
         for fence in fences:
             self._gated.pop(fence, None)
+            self._spans.pop(fence, None)
 
     def written(self, *, flushed: bool, gate_changed: bool) -> AbstractContextManager[sa.Connection]:
         """Give a connection for a group of another kind; `gate_changed`: it may speak against other messages."""
@@ -215,7 +224,8 @@ class Quickly:
                     if started != len(ids):
                         raise _OtherwiseError
                 for fence in done:
-                    driver.execute(_DONE, (fence,))
+                    span = self._spans.get(fence)
+                    driver.execute(_DONE_OF_SPAN if span else _DONE_OF_ANY, (fence, *(span or ())))
         except _OtherwiseError:
             return None
         except StoreError as error:
@@ -240,6 +250,7 @@ class Quickly:
     def _forgotten(self) -> QuickWriter | None:
         writer, self._writer = self._writer, None
         self._gated.clear()
+        self._spans.clear()
         self._looked = None
         return writer
 

@@ -23,6 +23,7 @@ from tidings.delivery.making import Render, RenderMany
 from tidings.delivery.marks import Marker
 from tidings.delivery.ownership import own_name
 from tidings.delivery.patience import persist, wait_for_drain
+from tidings.delivery.portion import Portion
 from tidings.delivery.pause import pause_channel, pause_run
 from tidings.delivery.recovery import Recovered, recover
 from tidings.delivery.resting import LONGEST, SHORT, next_in
@@ -50,7 +51,7 @@ def deliver(
     render: Render,
     clock: Clock,
     connections: int = 8,
-    batch: int = 1_000,
+    batch: int = 2_000,
     rate_per_second: float | Decimal | None = None,
     lease_seconds: float = 60.0,
     wait_seconds: float = 0.0,
@@ -64,7 +65,8 @@ def deliver(
 ) -> Delivered:
     """Send what is due of one channel of a run and return where the run stands.
 
-    `rate_per_second`: the most messages a second that this call hands over, None for no limit.
+    `batch`: the most messages in hand; a slow channel claims fewer (`portion`). `rate_per_second`: the most messages a
+    second that this call hands over, None for no limit.
     `wait_seconds`: how long to wait altogether for deferred messages and for claims of other senders before
     leaving them to a later call. `patience_seconds`: how long the database, or a channel that has worked, may
     be away; `connect_seconds`: how long a channel that has not. `stop` ends the sender after the messages in
@@ -83,9 +85,12 @@ def deliver(
         store,
         job,
         clock,
-        batch=batch,
         # A power cut takes the marks since the last claim: no more may be in hand than a batch, or than fills the connections.
-        most=max(batch, in_flight + in_flight // 4),
+        portion=Portion(
+            least=in_flight + in_flight // 4,
+            most=batch,
+            rate=float(rate_per_second) if rate_per_second else None,
+        ),
         lease_seconds=lease_seconds,
         wait_seconds=wait_seconds,
         patience_seconds=patience_seconds,
@@ -164,8 +169,7 @@ class _Sender:
         job: Job,
         clock: Clock,
         *,
-        batch: int,
-        most: int,
+        portion: Portion,
         lease_seconds: float,
         wait_seconds: float,
         patience_seconds: float,
@@ -176,8 +180,7 @@ class _Sender:
         self.store = store
         self.job = job
         self.clock = clock
-        self.batch = batch
-        self.most = most
+        self.portion = portion
         self.lease_seconds = lease_seconds
         self.wait_left = wait_seconds
         self.patience = patience_seconds
@@ -213,14 +216,15 @@ class _Sender:
             if hands.stopping or marker.failure is not None:
                 return ""
             in_flight = bool(marker.fences)
-            queued, enough = hands.queued, self.batch // 5
+            queued, enough = hands.queued, self.portion.few
             resting = rest_until - time.monotonic() if in_flight else 0.0
             if queued > enough or resting > 0:
                 # At nothing queued it is told when nothing is under way either, and may come back.
                 hands.few.wait(*((enough, LONGEST) if queued > enough else (0, resting)))
                 self.tell(marker)
                 continue
-            room = min(self.most - marker.unsettled, self.batch)
+            self.portion.fit(self._settled(marker), time.monotonic())
+            room = self.portion.size - marker.unsettled
             if in_flight and room < max(enough, 1):
                 self.stop.wait(SHORT)
                 self.tell(marker)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,10 +60,14 @@ class StartMark:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._prepared: dict[int, _Prepared] = {}
+
+    @cached_property
+    def _why(self) -> sa.Select[Any]:
+        """Ask what the gate says; put together only where something was held back."""
         messages = sending.messages
         ids: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
-        self._why = (
-            sa.select(messages.c.id, gate.verdict(job, _NOW).label("code"))
+        return (
+            sa.select(messages.c.id, gate.verdict(self._job, _NOW).label("code"))
             .select_from(messages.join(people.customers, people.customers.c.id == messages.c.customer_id))
             .where(
                 messages.c.id.in_(ids),
