@@ -79,6 +79,48 @@ def test_a_trusted_transaction_looks_up_no_ids_and_the_next_one_does_again(
         driver.execute(foreign)
 
 
+def test_ids_are_looked_up_again_wherever_they_may_be_written(sqlite: Store, writer: QuickWriter) -> None:
+    seed(sqlite, 1)
+    foreign = "UPDATE messages SET claim_id = 4711"
+    for untrusted in (writer.marks, lambda: writer.durable("test")):
+        with writer.durable("test", trusted=True):
+            pass
+        with pytest.raises(StoreError), untrusted() as connection:
+            connection.exec_driver_sql(foreign)
+
+
+def test_statements_stay_prepared_from_one_claim_to_the_next(sqlite: Store, writer: QuickWriter) -> None:
+    switched: list[str] = []
+    writer._driver.set_trace_callback(lambda text: switched.append(text) if "foreign_keys" in text else None)
+    for number in range(3):
+        with writer.durable("test", trusted=True) as connection:
+            connection.exec_driver_sql(_ADD, (f"claim {number}",))
+        with writer.transaction() as driver:
+            driver.execute(_ADD, (f"mark {number}",))
+        with writer.looking() as driver:
+            assert driver.execute("SELECT 1").fetchone() == (1,)
+    assert switched == ["PRAGMA foreign_keys = OFF"]
+
+
+def test_a_look_sees_one_state_and_holds_nobody_up(sqlite: Store, writer: QuickWriter) -> None:
+    count = "SELECT count(*) FROM event_names"
+    with writer.looking() as driver:
+        assert driver.execute(count).fetchone() == (0,)
+        before = writer.version
+        with sqlite.marks() as other:
+            other.exec_driver_sql(_ADD, ("theirs",))
+        assert driver.execute(count).fetchone() == (0,)
+    with pytest.raises(ZeroDivisionError), writer.looking() as driver:
+        assert driver.execute(count).fetchone() == (1,)
+        assert writer.version != before
+        _ = 1 / 0
+    # Nothing is left open: others may write, and so may we.
+    with sqlite.marks() as other:
+        other.exec_driver_sql(_ADD, ("again",))
+    with writer.transaction() as mine:
+        mine.execute(_ADD, ("ours",))
+
+
 def test_its_holds_are_counted_while_it_is_open_and_afterwards(sqlite: Store, writer: QuickWriter) -> None:
     def marks() -> list[int]:
         return [use.count for use in sqlite.lock_report() if use.purpose == "marks"]

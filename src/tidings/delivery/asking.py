@@ -19,7 +19,7 @@ from tidings.customers.permission import address_columns
 from tidings.customers.zones import area_column
 from tidings.delivery import gate
 from tidings.delivery.work import Job
-from tidings.store.quick import driver_of
+from tidings.store.quick import Asked, dialect_of, driver_of
 from tidings.store.tables import people, sending
 
 T = TypeVar("T")
@@ -67,16 +67,16 @@ class Asking:
             "from_id": job.first,
         }
 
-    def due(self, connection: sa.Connection, *, after: int, now: int, limit: int) -> tuple[int, ...]:
+    def due(self, connection: Asked, *, after: int, now: int, limit: int) -> tuple[int, ...]:
         """Return up to `limit` ids above `after` of messages that are due, in order."""
-        asked = _due(self._alike, connection.dialect.name)
+        asked = _due(self._alike, dialect_of(connection))
         return tuple(
             asked.all(connection, {**self._of_job, "after": after, "now": now, "limit": limit}, _first)
         )
 
-    def judged(self, connection: sa.Connection, *, after: int, now: int, limit: int) -> list[Candidate]:
+    def judged(self, connection: Asked, *, after: int, now: int, limit: int) -> list[Candidate]:
         """Return what `due` and then `candidates` would, in one look at an unchanged state."""
-        asked = _judged(self._alike, connection.dialect.name)
+        asked = _judged(self._alike, dialect_of(connection))
         return asked.all(connection, {**self._of_job, "after": after, "now": now, "limit": limit}, _candidate)
 
     def candidates(self, connection: sa.Connection, found: Sequence[int], now: int) -> list[Candidate]:
@@ -103,12 +103,13 @@ class Question:
         # The text with its lists written out, the values that are always the same, and the names in the order of the text.
         self._ready: tuple[str, dict[str, Any], Sequence[str] | None] | None = None
 
-    def all(self, connection: sa.Connection, values: Mapping[str, Any], make: Callable[[Any], T]) -> list[T]:
+    def all(self, connection: Asked, values: Mapping[str, Any], make: Callable[[Any], T]) -> list[T]:
         """Return what `make` makes of each row for these values, given by name; the same names each time."""
         text, bound = self._given(values)
         driver = driver_of(connection)
         if driver is not None:
             return list(map(make, driver.execute(text, bound)))
+        assert isinstance(connection, sa.Connection)
         result = connection.exec_driver_sql(text, bound)
         cursor: Any = result.cursor
         try:

@@ -23,11 +23,13 @@ from tidings.delivery.work import Claimed, Job
 from tidings.errors import UsageError
 from tidings.store.database import Store
 from tidings.store.engines import to_json
+from tidings.store.quick import Asked, dialect_of
 from tidings.store.tables import keeping, people, sending
 
 # Begins a durable transaction for a purpose, and one that reads.
 Durable = Callable[[str], AbstractContextManager[sa.Connection]]
 Read = Callable[[], AbstractContextManager[sa.Connection]]
+Look = Callable[[], AbstractContextManager[Asked]]
 
 MICROS = 1_000_000
 # The values of a message without any.
@@ -80,14 +82,14 @@ def look(
     after: int,
     limit: int,
     asking: Asking | None = None,
-    read: Read | None = None,
+    read: Look | None = None,
     judging: bool = False,
 ) -> Found:
     """Find up to `limit` messages that are due with ids above `after`, without the write lock.
 
     A big run is looked through more often than there is something to claim, and nobody must wait for that.
     `asking` is that of the job, for those who look more than once. `read` gives the connection, `store.read` when left
-    out. `judging`: ask the gate as well, for somebody who can tell in the claim that nothing has changed.
+    out; the driver's will do where the job has no rate. `judging`: ask the gate as well, for somebody who can tell in the claim that nothing has changed.
     """
     now = to_micros(store.clock.now())
     with (read or store.read)() as connection:
@@ -96,6 +98,7 @@ def look(
             return Found(held=held)
         wait = 0.0
         if job.terms.rate:
+            assert isinstance(connection, sa.Connection)
             tokens, wait = throttle.look(store, connection, job.channel, job.terms.rate)
             limit = min(limit, max(tokens, 1))
         asking = asking or Asking(job)
@@ -203,12 +206,12 @@ def renew(
         return [Lease(fence, begins + lease_seconds) for fence in kept]
 
 
-def why_held(connection: sa.Connection, run_id: int, channel: str = "") -> str:
+def why_held(connection: Asked, run_id: int, channel: str = "") -> str:
     """Return one sentence why nothing of the run (by a channel) may go out now, or an empty text.
 
     Raises UsageError for no such run.
     """
-    found = _held(connection.dialect.name).all(connection, {"run_id": run_id, "channel": channel}, tuple)
+    found = _held(dialect_of(connection)).all(connection, {"run_id": run_id, "channel": channel}, tuple)
     if not found:
         raise UsageError(f"there is no run {run_id} in the store")
     all_paused, why_all, state, why_run, why_channel = found[0]

@@ -24,7 +24,7 @@ from tidings.delivery.starting import StartMark, Word
 from tidings.delivery.work import Claimed, Job
 from tidings.errors import StoreError
 from tidings.store.database import Store
-from tidings.store.quick import QuickWriter
+from tidings.store.quick import Asked, QuickWriter
 
 SQLITE = sqlite.dialect(paramstyle="qmark")
 # Messages of a group mostly have ids one after another, and then one statement finds them by their key from the first
@@ -99,7 +99,8 @@ class Quickly:
             after=after,
             limit=limit,
             asking=self._asking,
-            read=self.reading,
+            # What the processes share of a rate is asked through SQLAlchemy.
+            read=self.reading if self._job.terms.rate else self._looking,
             judging=self._alone,
         )
         self._looked = (found, self._open().version)
@@ -172,6 +173,16 @@ class Quickly:
                 yield connection
         except StoreError:
             # The next use opens another.
+            self.close()
+            raise
+
+    @contextmanager
+    def _looking(self) -> Iterator[Asked]:
+        """Give the driver's connection as `reading` gives that of SQLAlchemy."""
+        try:
+            with self._open().looking() as driver:
+                yield driver
+        except StoreError:
             self.close()
             raise
 

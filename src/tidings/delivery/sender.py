@@ -23,8 +23,8 @@ from tidings.delivery.making import Render, RenderMany
 from tidings.delivery.marks import Marker
 from tidings.delivery.ownership import own_name
 from tidings.delivery.patience import persist, wait_for_drain
-from tidings.delivery.portion import Portion
 from tidings.delivery.pause import pause_channel, pause_run
+from tidings.delivery.portion import Portion
 from tidings.delivery.recovery import Recovered, recover
 from tidings.delivery.resting import LONGEST, SHORT, next_in
 from tidings.delivery.standing import conclude, run_counts

@@ -142,7 +142,8 @@ class WriterLock:
         own = threading.get_ident()
         if self._owner == own:
             raise RuntimeError("a thread that is writing to the store cannot begin a second transaction")
-        if not self._lock.acquire(timeout=timeout):
+        # Mostly it is free, and to say how long one would wait costs more than to take it.
+        if not (self._lock.acquire(False) or self._lock.acquire(timeout=timeout)):
             raise StoreError(
                 f"{self._place} is locked: another part of this command has been writing for {timeout:g} seconds",
                 what_to_do="stop the command and start it again; what was committed is kept",

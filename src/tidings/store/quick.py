@@ -27,15 +27,26 @@ _CHECKPOINT = "wal_autocheckpoint"
 _VERSION = "PRAGMA data_version"
 
 
-def driver_of(connection: sa.Connection) -> sqlite3.Connection | None:
+# A connection of SQLAlchemy, or that of the driver on SQLite.
+Asked = sa.Connection | sqlite3.Connection
+
+
+def driver_of(connection: Asked) -> sqlite3.Connection | None:
     """Return the driver's connection behind one on SQLite that is in a transaction, None for all others.
 
     What is between us and it costs, when it has not been used for a moment, many times what a small statement does.
     """
+    if isinstance(connection, sqlite3.Connection):
+        return connection
     if connection.dialect.name != "sqlite" or not connection.in_transaction():
         return None
     driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
+
+
+def dialect_of(connection: Asked) -> str:
+    """Return "sqlite" or "postgresql"."""
+    return "sqlite" if isinstance(connection, sqlite3.Connection) else connection.dialect.name
 
 
 class QuickWriter:
@@ -54,6 +65,7 @@ class QuickWriter:
         self._place = place
         self._marks = account.own("marks")
         self._began = 0.0
+        self._looks_up = True
         self.version = -1
         with self._translated():
             self._connection = engine.connect()
@@ -65,11 +77,13 @@ class QuickWriter:
             # One for all marks: to make another for each statement costs as much as a small statement.
             self._cursor = self._driver.cursor()
         self._transaction = _Transaction(self)
+        self._look = _Look(self)
 
     def transaction(self) -> _Transaction:
         """Give a cursor of the driver in one transaction: committed at the end, rolled back by an exception.
 
-        A killed process loses nothing that was committed, a power cut may.
+        A killed process loses nothing that was committed, a power cut may. Ids of other rows are not to be written here:
+        nobody looks them up.
         """
         return self._transaction
 
@@ -89,6 +103,10 @@ class QuickWriter:
             finally:
                 self._connection.execution_options(begin_statement="BEGIN IMMEDIATE")
 
+    def looking(self) -> _Look:
+        """Give the driver's connection as `reading` gives that of SQLAlchemy."""
+        return self._look
+
     @contextmanager
     def durable(self, purpose: str, *, trusted: bool = False) -> Iterator[sa.Connection]:
         """Give the connection in one transaction that also survives a power cut, as `Store.durable` does.
@@ -96,24 +114,22 @@ class QuickWriter:
         `trusted` as for `Store.workbench`: SQLite does not look up every id that is written.
         """
         with self._translated(), self._lock.held(self._seconds):
+            self._look_up_ids(not trusted)
             self._driver.execute("PRAGMA synchronous = FULL")
-            if trusted:
-                self._driver.execute("PRAGMA foreign_keys = OFF")
             try:
                 with self._written(purpose) as connection:
                     yield connection
             finally:
                 with suppress(sqlite3.Error):
                     self._driver.execute("PRAGMA synchronous = NORMAL")
-                if trusted:
-                    # Without it the connection must not be used again: then this raises.
-                    self._driver.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def marks(self) -> Iterator[sa.Connection]:
         """Give the connection in one transaction that a killed process keeps and a power cut may lose."""
-        with self._translated(), self._lock.held(self._seconds), self._written("marks") as connection:
-            yield connection
+        with self._translated(), self._lock.held(self._seconds):
+            self._look_up_ids(True)
+            with self._written("marks") as connection:
+                yield connection
 
     def give_back(self) -> None:
         """Leave the connection to the next writer, which need not read the schema again; never raises.
@@ -124,7 +140,8 @@ class QuickWriter:
             return
         try:
             self._driver.execute("PRAGMA shrink_memory")
-            # What `durable` switches off and on again, outside of a transaction alone.
+            # What `durable` switches off, outside of a transaction alone.
+            self._look_up_ids(True)
             checks = self._driver.execute("PRAGMA foreign_keys").fetchone()[0]
             sound = bool(checks) and not self._driver.in_transaction
         except TRANSLATED:
@@ -145,6 +162,15 @@ class QuickWriter:
         with suppress(*TRANSLATED):
             self._connection.invalidate()
             self._connection.close()
+
+    def _look_up_ids(self, wanted: bool) -> None:
+        """Have SQLite look up every id that is written, or not; outside of a transaction.
+
+        Only when it changes: each time SQLite forgets every statement that it has prepared.
+        """
+        if self._looks_up != wanted:
+            self._driver.execute(f"PRAGMA foreign_keys = {'ON' if wanted else 'OFF'}")
+            self._looks_up = wanted
 
     @contextmanager
     def _written(self, purpose: str) -> Iterator[sa.Connection]:
@@ -209,3 +235,33 @@ class _Transaction:
             # A rollback that fails leaves a connection that is given up next.
             with suppress(sqlite3.Error):
                 driver.execute("ROLLBACK")
+
+
+class _Look:
+    """The same for a transaction that only reads."""
+
+    def __init__(self, quick: QuickWriter) -> None:
+        self._quick = quick
+
+    def __enter__(self) -> sqlite3.Connection:
+        quick = self._quick
+        try:
+            quick._driver.execute("BEGIN")
+            quick.version = quick._driver.execute(_VERSION).fetchone()[0]
+        except BaseException as error:
+            self._end()
+            if isinstance(error, TRANSLATED):
+                raise explain(error, quick._place) from error
+            raise
+        return quick._driver
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+        if isinstance(error, TRANSLATED):
+            raise explain(error, self._quick._place) from error
+
+    def _end(self) -> None:
+        # Nothing was written: to take it back is to end it.
+        _Transaction._undo(self._quick._driver)
