@@ -152,3 +152,22 @@ def test_a_name_that_the_offer_has_not_is_an_error_that_says_what_there_is(
 ) -> None:
     (root / "templates/welcome/email.en.txt").write_text("Subject: Hello\n\n{{ offer.cod }}\n")
     assert "there is offer.gives, offer.code, offer.ends" in said(capsys, "check", code=1)
+
+
+def test_codes_for_a_pool_that_no_offer_names_are_made_and_told(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = said(capsys, "codes", "make", "spring_25", "2")
+    assert told.startswith("2 codes were added to spring_25.\n")
+    assert "note: no offer takes codes from spring_25 yet" in told
+    assert "did you mean spring25? `tidings codes withdraw spring_25` takes these back" in told
+    own = root / "own.txt"
+    own.write_text("HALLO-1\n")
+    assert "from autumn yet (codes: one each from autumn)\n" in said(
+        capsys, "codes", "import", "autumn", str(own)
+    )
+    # A step of a flow names one as well as a campaign does; and what reads the answer is not disturbed.
+    assert "note" not in said(capsys, "codes", "make", "basket5", "1")
+    capsys.readouterr()
+    assert execute(["codes", "make", "autumn", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"pool": "autumn", "added": 1, "known": 0}

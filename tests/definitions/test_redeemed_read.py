@@ -9,7 +9,7 @@ import pytest
 from support.workspaces import shown
 from tidings.cli.main import execute
 from tidings.definitions.aloud import sentence
-from tidings.definitions.loader import load
+from tidings.definitions.loader import check, load
 
 SEGMENT = """segment: Redeemers
 where:
@@ -94,3 +94,29 @@ def test_the_examples_of_the_page_are_sound(shop: Path) -> None:
 def test_no_flow_starts_by_another_response(tmp_path: Path) -> None:
     text = FLOW.replace("did: redeemed\n  with: {offer: spring}", "did: clicked")
     assert "no flow starts by one" in shown(tmp_path, "flows/f.yaml", text)
+
+
+@pytest.mark.parametrize(
+    ("asked", "warned"),
+    [
+        ("sprng_winback", ['no campaign or flow "sprng_winback"']),
+        ("[spring_winback, gone.coupon]", ['no campaign or flow "gone"']),
+        ("[spring_winback, birthday.coupon]", []),
+        ("{not: sprng_winback}", ['no campaign or flow "sprng_winback"']),
+        ("known", []),
+        ("starts with sprng", []),
+    ],
+)
+def test_an_offer_of_no_file_is_worth_a_second_look_and_stops_nothing(
+    tmp_path: Path, asked: str, warned: list[str]
+) -> None:
+    root = tmp_path / "shop"
+    assert execute(["init", str(root)]) == 0
+    text = f"segment: S\nwhere:\n  - did: redeemed\n    with: {{offer: {asked}}}\n"
+    (root / "segments" / "s.yaml").write_text(text, encoding="utf-8")
+    definitions, problems = check(root)
+    assert definitions is not None
+    assert [one.message for one in problems if one.at.path == "segments/s.yaml"] == warned
+    for one in problems:
+        if "sprng" in one.message:
+            assert (one.code, one.at.line, one.hint) == ("REF16", 4, 'did you mean "spring_winback"?')

@@ -387,7 +387,8 @@ def test_every_yaml_block_in_the_documentation_loads(
     found = [
         one for one in problems_of_files(tmp_path, {**files, **saved, path: block}) if one.startswith(path)
     ]
-    assert found == []
+    # Flows whose offers a page names need not stand on it, too.
+    assert [one for one in found if "REF16" not in one] == []
 
 
 def problems_of_files(root: Path, files: dict[str, str | bytes | None]) -> list[str]:

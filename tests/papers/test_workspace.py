@@ -167,6 +167,8 @@ def test_a_folder_that_cannot_be_made_is_said(shop: Shop) -> None:
         (("kpi", "--out", "x.xlsx", "--bom"), "are for a .csv"),
         (("kpi", "--out", "x.csv", "--table", "x"), "tables are: ladder, movement, sums, best,"),
         (("kpi", "--out", "x.csv", "--locale", "ru", "--delimiter", ","), "same comma"),
+        (("kpi", "--out", "x.csv", "--locale", "xx"), '"xx" is no locale'),
+        (("kpi", "--out", "x.csv", "--locale", "de-"), '"de-" is no locale'),
     ],
 )
 def test_what_cannot_be_exported_is_said(shop: Shop, arguments: tuple[str, ...], words: str) -> None:

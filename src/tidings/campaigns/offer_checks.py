@@ -101,6 +101,13 @@ def _of_stock(
     return []
 
 
+def pools_named(definitions: Definitions) -> frozenset[str]:
+    """Return the pools that offers of campaigns and of steps take codes from."""
+    offers = [one.offer for one in definitions.campaigns.values()]
+    offers += [step.offer for flow in definitions.flows.values() for step in flow.steps]
+    return frozenset(offer.pool for offer in offers if offer is not None and offer.pool)
+
+
 def _promised(connection: sa.Connection, definitions: Definitions, pool: str) -> int:
     """Return how many messages that are still to leave will take a code of the pool: of runs that are under way."""
     campaigns = [

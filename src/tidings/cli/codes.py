@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tidings.campaigns.pools import Added
+    from tidings.cli.session import Session
 
 
 @click.group(
@@ -109,6 +110,7 @@ def make_command(
             actor=getpass.getuser(),
             now=session.clock.now(),
         )
+        _tell_of_no_offer(session, pool)
     return _told(pool, done, as_json=as_json)
 
 
@@ -131,6 +133,7 @@ def import_command(*, pool: str, file: str, environment: str | None, as_json: bo
     with open_session(environment, need_vocabulary=False) as session:
         lines = _lines(Path(file))
         done = import_codes(session.store, pool, lines, actor=getpass.getuser(), now=session.clock.now())
+        _tell_of_no_offer(session, pool)
     return _told(pool, done, as_json=as_json)
 
 
@@ -181,6 +184,19 @@ def withdraw_command(
     else:
         click.echo(f"{gone:,} codes of {pool} are withdrawn.")
     return 0
+
+
+def _tell_of_no_offer(session: Session, pool: str) -> None:
+    """Say on the side when no offer takes codes from a pool: it may be a name mistyped, or the offer comes later."""
+    from tidings.campaigns.offer_checks import pools_named
+    from tidings.definitions.context import nearest
+
+    named = pools_named(session.settings.definitions)
+    if pool in named:
+        return
+    near = nearest(pool, named)
+    meant = f"; did you mean {near}? `tidings codes withdraw {pool}` takes these back" if near else ""
+    click.echo(f"note: no offer takes codes from {pool} yet (codes: one each from {pool}){meant}", err=True)
 
 
 def _told(pool: str, done: Added, *, as_json: bool) -> int:

@@ -89,7 +89,7 @@ def command(
     from tidings.papers.files import write
 
     ending = out.suffix.lower()
-    _check(what, name, ending, csv_only=[table, locale, delimiter, bom])
+    _check(what, name, ending, locale, csv_only=[table, locale, delimiter, bom])
     with open_session(environment, need_vocabulary=False) as session:
         # A .csv holds one table: of what takes long, no other is read.
         only = None if ending == ".xlsx" else table or _FIRST.get(what)
@@ -124,9 +124,24 @@ def command(
     return 0
 
 
-def _check(what: str, name: str | None, ending: str, csv_only: list[object]) -> None:
+def _check_locale(locale: str) -> None:
+    from babel import Locale, UnknownLocaleError
+
     from tidings.errors import UsageError
 
+    try:
+        Locale.parse(locale.replace("_", "-"), sep="-")
+    except (ValueError, UnknownLocaleError):
+        raise UsageError(
+            f'"{locale}" is no locale', what_to_do="write such as --locale ru, zh-TW or de-CH"
+        ) from None
+
+
+def _check(what: str, name: str | None, ending: str, locale: str | None, csv_only: list[object]) -> None:
+    from tidings.errors import UsageError
+
+    if locale is not None:
+        _check_locale(locale)
     if what in _NAMED and not name:
         raise UsageError(f"export {what} needs a name", what_to_do=f"tidings export {what} NAME --out FILE")
     if what not in _NAMED and name:

@@ -17,7 +17,7 @@ from tidings.definitions.kinds.rules import (
     TASK_EVENTS,
     Event,
 )
-from tidings.definitions.nodes import Entry, Mapping, Node, Scalar
+from tidings.definitions.nodes import Entry, Mapping, Node, Scalar, Sequence
 from tidings.definitions.phrases import split_between
 from tidings.definitions.predicates import Tested, read_test
 from tidings.definitions.quantities import (
@@ -28,7 +28,7 @@ from tidings.definitions.quantities import (
     wrong_duration,
 )
 from tidings.definitions.schema import Key, Keys, Reader, each_entry, expect_mapping, expect_scalar, key_trap
-from tidings.definitions.values import Test
+from tidings.definitions.values import Is, Not, OneOf, Test
 
 _TIMES = re.compile(r"(?:(at least|at most|more than|less than|exactly) )?([0-9]{1,6})\Z")
 
@@ -201,11 +201,29 @@ def read_properties(node: Node, context: Context, event: str) -> tuple[tuple[str
 
     def read(entry: Entry, inner: Context) -> tuple[str, Test]:
         tested = tested_property(entry, inner, event)
-        return entry.key.text, read_test(entry.value, inner, tested)
+        test = read_test(entry.value, inner, tested)
+        if event == REDEEMED.name and entry.key.text == "offer":
+            _look_up_offers(entry.value, test, inner)
+        return entry.key.text, test
 
     if not mapping.entries:
         raise context.report("KEY03", node, '"with" is empty')
     return each_entry(mapping, context, read)
+
+
+def _look_up_offers(node: Node, test: Test, context: Context) -> None:
+    """Warn at an offer of a campaign or a flow that has no file: it may be over and gone, or mistyped."""
+    while isinstance(test, Not):
+        test = test.test
+    known = context.vocabulary.campaigns | context.vocabulary.flows
+    written = node.items if isinstance(node, Sequence) else [node]
+    for offer in (test.value,) if isinstance(test, Is) else test.values if isinstance(test, OneOf) else ():
+        name = str(offer).partition(".")[0]
+        if name not in known:
+            at = next((one for one in written if isinstance(one, Scalar) and one.text == offer), node)
+            context.warn(
+                "REF16", at, f'no campaign or flow "{name}"', did_you_mean(name, known, listing=False)
+            )
 
 
 def tested_property(entry: Entry, context: Context, event: str) -> Tested:
