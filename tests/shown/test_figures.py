@@ -1,4 +1,4 @@
-"""The rows of `make shown-02` say NO when what they claim is not so."""
+"""The rows of `make shown-02` and `make shown-03` say NO when what they claim is not so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from shown import shown_02
 from shown.showing import Shown, reference_figures, show
 from shown.shown_02 import demo_figures, kill_figures, locked
+from shown.shown_03 import bench_figures
 from support.components import missing
 
 LOCK = "".join(f"package{number}==1.0 \\\n    --hash=sha256:{number:064}\n" for number in range(12))
@@ -107,3 +108,21 @@ def test_a_missing_component_fails_when_everything_is_required(monkeypatch: pyte
     monkeypatch.setenv("TIDINGS_REQUIRE_ALL", "1")
     with pytest.raises(pytest.fail.Exception, match="no such server"):
         missing("no such server")
+
+
+BENCHMARKS = "\n".join(
+    f"== one{number}\nfirst  {number}.0 s (target: at most 10 s): met\nsecond  ratio {number}"
+    for number in range(3)
+)
+AGAIN = "\n== one1, once more: a target was not reached\nfirst  9.0 s (target: at most 10 s): {}\n== last\nratio 4\n"
+
+
+def test_a_benchmark_measured_once_more_counts_by_its_second_figures() -> None:
+    missed = BENCHMARKS.replace("1.0 s (target: at most 10 s): met", "11.0 s (target: at most 10 s): missed")
+    told = bench_figures(missed + AGAIN.format("met"), 0)
+    assert "11.0 s" not in told
+    assert "== one1, once more: a target was not reached\nfirst  9.0 s" in told
+    assert told.count("first") == 3
+    for wrong in (missed, missed + AGAIN.format("missed"), BENCHMARKS + "\nmissed: ratio"):
+        with pytest.raises(ValueError, match="missed"):
+            bench_figures(wrong, 0)
