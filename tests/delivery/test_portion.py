@@ -102,3 +102,11 @@ def test_a_fast_channel_claims_much_and_seldom(store: Store, clock: FixedClock) 
     assert max(sizes) > 250
     assert max(sizes) <= 2_000
     assert len(sizes) < 24
+
+
+def test_a_declared_rate_is_known_before_the_first_claim(store: Store, clock: FixedClock) -> None:
+    world = seed(store, 260)
+    done = deliver(store, world.job, adapter=Channel(), render=render, clock=clock, rate_per_second=800)
+    assert done.state == "finished"
+    # A quarter of a second of it, where a call that knows nothing begins with 250.
+    assert _sizes(store)[0] == 200

@@ -266,3 +266,28 @@ def test_a_mark_needs_no_table_of_its_own(sqlite: Store, statement: str) -> None
     assert codes.count("OpenWrite") == 1
     # SQLite fills a table for a list of more than two values, also for one in a CHECK or a computed column.
     assert not [code for code in codes if "Ephemeral" in code or "Autoindex" in code]
+
+
+@pytest.mark.parametrize("gap", [False, True])
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_a_claim_of_which_a_message_is_left_in_the_store_stays_open(
+    sqlite: Store, clock: FixedClock, gap: bool, place: int
+) -> None:
+    world = seed(sqlite, 4)
+    if gap:
+        # Then the claim is no stretch of the table, and its messages are found by the index.
+        with sqlite.durable("test") as connection:
+            connection.exec_driver_sql("UPDATE messages SET due_at = due_at + 1000000 WHERE id = 2")
+    marker, messages = _claimed(sqlite, world)
+    assert len(messages) == (3 if gap else 4)
+    marker.write(messages, [])
+    # A mark that the store lost: nobody in this process knows of it.
+    with sqlite.marks() as connection:
+        connection.execute(
+            sa.update(sending.messages)
+            .where(sending.messages.c.id == messages[place].message_id)
+            .values(claim_id=messages[0].claim_id, state="claimed")
+        )
+    marker.write([], _accepted(world, messages, clock))
+    with sqlite.read() as connection:
+        assert list(connection.execute(sa.select(sending.claims.c.state)).scalars()) == ["open"]
