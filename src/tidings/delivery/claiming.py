@@ -89,7 +89,8 @@ def look(
 
     A big run is looked through more often than there is something to claim, and nobody must wait for that.
     `asking` is that of the job, for those who look more than once. `read` gives the connection, `store.read` when left
-    out; the driver's will do where the job has no rate. `judging`: ask the gate as well, for somebody who can tell in the claim that nothing has changed.
+    out; the driver's will do where the job has no rate. `judging`: ask the gate as well, for somebody who can tell in the
+    claim that nothing has changed.
     """
     now = to_micros(store.clock.now())
     with (read or store.read)() as connection:
