@@ -155,7 +155,14 @@ def test_a_lease_that_ends_in_the_instant_before_the_hand_over_keeps_the_text_he
 
     with Ahead(lost.set) as server:
         stop = threading.Event()
-        thread = threading.Timer(0.5, stop.set)
+
+        def stops_later() -> None:
+            # The sender looks for its lease some times first, however slow the machine is.
+            lost.wait(20)
+            time.sleep(0.3)
+            stop.set()
+
+        thread = threading.Thread(target=stops_later)
         thread.start()
         done = deliver(
             store,
