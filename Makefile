@@ -57,9 +57,9 @@ compared: .venv/compared/.done  ## ChannelAttribution (GPL-3) in an environment 
 	@$(UV) install -q --python .venv/compared/bin/python --no-build-isolation --require-hashes -r requirements-bench.lock
 	@touch $@
 
-bench: setup  ## ratios to a baseline of the same run
-	@$(MAKE) -s compared || echo "ChannelAttribution could not be installed, as said above (it takes the network once, and a C++ compiler): the comparison with it is left out"
-	@$(PY) benchmarks/run.py
+bench: setup  ## ratios to a baseline of the same run; some of them by ONLY="delivery sms"
+	@test -n "$(ONLY)" || $(MAKE) -s compared || echo "ChannelAttribution could not be installed, as said above (it takes the network once, and a C++ compiler): the comparison with it is left out"
+	@$(PY) benchmarks/run.py $(ONLY)
 
 nightly: setup  ## the long runs: 2,000 kills on each database, `serve` at work for long, 20 million events, intervals counted 5,000 times
 	@$(PY) -m pytest -q -m nightly --timeout 7200 tests

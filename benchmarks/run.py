@@ -1,7 +1,7 @@
 """Run every benchmark, one after another; each prints its ratios to a baseline of the same run.
 
 One that misses a target is measured once more, for some targets are seconds and a shared machine is slow for minutes at a
-time: it failed when it missed twice. Both measurements are printed.
+time: it failed when it missed twice. Both measurements are printed. Names, such as `delivery sms`, choose some.
 """
 
 from __future__ import annotations
@@ -12,10 +12,17 @@ from pathlib import Path
 
 here = Path(__file__).parent
 failed = []
-for script in sorted(here.glob("bench_*.py")):
+names = {one for one in sys.argv[1:] if not one.startswith("-")}
+options = [one for one in sys.argv[1:] if one.startswith("-")]
+scripts = {one.stem.removeprefix("bench_"): one for one in sorted(here.glob("bench_*.py"))}
+if unknown := names - set(scripts):
+    sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there is {', '.join(scripts)}")
+for name, script in scripts.items():
+    if names and name not in names:
+        continue
     for again in ("", ", once more: a target was not reached"):
-        print(f"\n== {script.stem.removeprefix('bench_')}{again}", flush=True)
-        if not subprocess.run([sys.executable, str(script), *sys.argv[1:]], check=False).returncode:
+        print(f"\n== {name}{again}", flush=True)
+        if not subprocess.run([sys.executable, str(script), *options], check=False).returncode:
             break
     else:
         failed.append(script.stem)
