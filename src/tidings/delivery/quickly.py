@@ -7,10 +7,11 @@ anything, which SQLite tells; only then the mark asks for no more than that the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
@@ -25,6 +26,8 @@ from tidings.delivery.work import Claimed, Job
 from tidings.errors import StoreError
 from tidings.store.database import Store
 from tidings.store.quick import Asked, QuickWriter
+
+T = TypeVar("T")
 
 SQLITE = sqlite.dialect(paramstyle="qmark")
 # Messages of a group mostly have ids one after another, and then one statement finds them by their key from the first
@@ -165,34 +168,25 @@ class Quickly:
         writer = self._open()
         return writer.durable("start") if flushed else writer.marks()
 
-    @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> AbstractContextManager[sa.Connection]:
         """Give a connection that sees one state of the file and does not write."""
+        return self._given(lambda: self._open().reading())
+
+    def _looking(self) -> AbstractContextManager[Asked]:
+        """Give the driver's connection as `reading` gives that of SQLAlchemy."""
+        return self._given(lambda: self._open().looking())
+
+    def durable(self, purpose: str) -> AbstractContextManager[sa.Connection]:
+        """Begin a durable transaction."""
+        return self._given(lambda: self._open().durable(purpose))
+
+    @contextmanager
+    def _given(self, begin: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
         try:
-            with self._open().reading() as connection:
+            with begin() as connection:
                 yield connection
         except StoreError:
             # The next use opens another.
-            self.close()
-            raise
-
-    @contextmanager
-    def _looking(self) -> Iterator[Asked]:
-        """Give the driver's connection as `reading` gives that of SQLAlchemy."""
-        try:
-            with self._open().looking() as driver:
-                yield driver
-        except StoreError:
-            self.close()
-            raise
-
-    @contextmanager
-    def durable(self, purpose: str) -> Iterator[sa.Connection]:
-        """Begin a durable transaction."""
-        try:
-            with self._open().durable(purpose) as connection:
-                yield connection
-        except StoreError:
             self.close()
             raise
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -103,7 +103,7 @@ class QuickWriter:
             finally:
                 self._connection.execution_options(begin_statement="BEGIN IMMEDIATE")
 
-    def looking(self) -> _Look:
+    def looking(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give the driver's connection as `reading` gives that of SQLAlchemy."""
         return self._look
 
@@ -237,7 +237,7 @@ class _Transaction:
                 driver.execute("ROLLBACK")
 
 
-class _Look:
+class _Look(AbstractContextManager[sqlite3.Connection]):
     """The same for a transaction that only reads."""
 
     def __init__(self, quick: QuickWriter) -> None:
